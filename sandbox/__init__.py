@@ -1,0 +1,1 @@
+"""A stand-in for Anthropic on loopback. It connects to no other machine and imports nothing of `app`."""

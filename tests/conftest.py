@@ -1,0 +1,25 @@
+import pytest
+
+from tests.support.sandbox import running_sandbox
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--wizard-runs", type=int, default=12, help="sign-ins in a row, where a test does many")
+    parser.addoption(
+        "--rotation-requests", type=int, default=1000, help="requests during a rotation (tests/api/test_keys.py)"
+    )
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gateway(sandbox, tmp_path_factory):
+    """The real gateway over the sandbox, shared: a test looks only at what it did itself."""
+    from tests.support.gateway import running_gateway  # noqa: PLC0415  # only tests that ask for it need the CLI
+
+    with running_gateway(sandbox, tmp_path_factory.mktemp("gateway")) as running:
+        yield running
