@@ -1,0 +1,94 @@
+"""What real requests have shown of a login: only they tell whether it works. Pure."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import msgspec
+
+from app.errors import CliError, NotSignedIn, PosternError, RateLimited, UpstreamError
+
+Kind = Literal["", "login", "upstream", "limit"]
+_LONGEST_FAILURE = 300
+_DEFAULT_LIMIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A credential as it is now. `source`: the variable or file that holds it, "" when there is none."""
+
+    source: str
+    account_id: str = ""
+    fingerprint: str = ""
+    renews: bool = False  # a new fingerprint is the same login, renewed
+    damaged: bool = False
+    written_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    source: str = ""
+    account_id: str = ""
+    fingerprint: str = ""
+    proved: bool = False  # this login has brought a real answer
+    last_success_at: float | None = None
+    last_refresh_at: float | None = None
+    last_failure_at: float | None = None
+    failure: str = ""
+    kind: Kind = ""  # of a failure that no success has followed
+    limited_until: float | None = None
+
+    def answered(self, now: float) -> "Evidence":
+        return replace(self, proved=True, last_success_at=now, kind="", limited_until=None)
+
+    def failed(self, error: PosternError, now: float) -> "Evidence":
+        kind = kind_of(error)
+        if not kind:
+            return self
+        until = now + (error.retry_after or _DEFAULT_LIMIT_SECONDS) if kind == "limit" else None
+        said = str(error)[:_LONGEST_FAILURE]
+        return replace(self, kind=kind, failure=said, last_failure_at=now, limited_until=until)
+
+    def at_the_sight_of(self, seen: Seen) -> "Evidence":
+        if not seen.source:
+            # Damage is no sign-out: when it is mended, it is told when the login last worked.
+            return replace(self, proved=False, fingerprint="") if seen.damaged else Evidence()
+        if self._is_another(seen):
+            return Evidence(seen.source, seen.account_id, seen.fingerprint)
+        known = replace(self, account_id=seen.account_id or self.account_id, fingerprint=seen.fingerprint)
+        if seen.fingerprint == self.fingerprint:
+            return known
+        if self.kind == "login":  # a new login in the place of one that was refused
+            known = replace(known, proved=False, kind="")
+        return replace(known, last_refresh_at=seen.written_at)
+
+    def _is_another(self, seen: Seen) -> bool:
+        if seen.source != self.source:
+            return True
+        if seen.account_id and self.account_id and seen.account_id != self.account_id:
+            return True
+        return seen.fingerprint != self.fingerprint and not seen.renews
+
+
+def kind_of(error: PosternError) -> Kind:
+    """What a failed request says of the login; "" when it says nothing, as with a client's own mistake."""
+    match error:
+        case NotSignedIn():
+            return "login"
+        case RateLimited():
+            return "limit"
+        case UpstreamError() | CliError():
+            return "upstream"
+        case _:
+            return ""
+
+
+def to_json(evidence: Evidence) -> bytes:
+    return msgspec.json.encode(evidence)
+
+
+def from_json(data: bytes) -> Evidence:
+    """What cannot be read counts as nothing: the next request brings it anew."""
+    try:
+        return msgspec.json.decode(data, type=Evidence)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Evidence()

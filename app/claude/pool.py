@@ -1,0 +1,318 @@
+"""Keeps `claude` processes started ahead of need, lends each to one conversation, and sees every one to its end."""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from app.claude.breaker import Breaker
+from app.errors import PosternError, QueueFull, QueueTimeout, Resting, ShuttingDown
+
+log = logging.getLogger(__name__)
+
+
+class Pooled(Protocol):
+    @property
+    def usable(self) -> bool: ...
+    def terminate(self) -> None: ...
+    def close(self) -> None: ...
+
+
+W = TypeVar("W", bound=Pooled)
+
+# A start keeps a core busy for half a second. While another spare is there, it waits until the request that took the
+# last one has most likely had its first words.
+REFILL_AFTER_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`warm` spare processes per model in use, `most` processes in all, `starters` started at the same time.
+
+    `queue` requests may wait, each for `queue_seconds` at the most.
+    """
+
+    warm: int = 2
+    most: int = 16
+    starters: int = 2
+    queue: int = 64
+    queue_seconds: float = 30.0
+
+
+class Place(Generic[W]):
+    """A request's place in the queue; `worker` is set when it is served."""
+
+    def __init__(self, model: str, deadline: float) -> None:
+        self.model = model
+        self.deadline = deadline
+        self.worker: W | None = None
+
+
+class Pool(Generic[W]):
+    """Threads: every public method may be called from any; `start` is called by the starters only."""
+
+    def __init__(
+        self,
+        start: Callable[[str], W],
+        limits: Limits,
+        *,
+        breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._start = start
+        self._limits = limits
+        self._breaker = breaker or Breaker(clock=clock)
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._warm: dict[str, deque[W]] = {}
+        self._wanted: dict[str, None] = {}  # models that are kept warm, the last asked for at the end
+        self._queue: deque[Place[W]] = deque()
+        self._starting: Counter[str] = Counter()
+        self._lent: set[W] = set()
+        self._ending: set[W] = set()
+        self._lent_at = float("-inf")
+        self._started_once = False
+        self._draining = False
+        self._closed = False
+
+    def open(self, models: Iterable[str]) -> None:
+        """Begins to keep these models warm; returns at once."""
+        self._wanted = dict.fromkeys(models)
+        for number in range(self._limits.starters):
+            threading.Thread(target=self._keep_warm, daemon=True, name=f"pool-starter-{number}").start()
+
+    def queue(self, model: str) -> Place[W]:
+        """Asks for a fresh process for one conversation. The place must be left by `leave` in the end.
+
+        Raises QueueFull, ShuttingDown.
+        """
+        with self._changed:
+            self._want(model)
+            place = Place[W](model, self._clock() + self._limits.queue_seconds)
+            place.worker = self._take_warm(model)
+            if place.worker is None:
+                self._line_up(place)
+            return place
+
+    def wait(self, place: Place[W], seconds: float) -> W | None:
+        """The process, or None when there is none yet; waits `seconds` at the most.
+
+        Raises QueueTimeout, Resting, ShuttingDown.
+        """
+        with self._changed:
+            if place.worker is None:
+                self._refuse_if_hopeless(place.deadline)
+                self._changed.wait(seconds)
+            return place.worker
+
+    def leave(self, place: Place[W]) -> None:
+        """Gives the place up, and the process back if there is one. Twice does no harm."""
+        with self._changed:
+            if place in self._queue:
+                self._queue.remove(place)
+            worker, place.worker = place.worker, None
+        if worker is not None:
+            self.take_back(worker)
+
+    def take_back(self, worker: W) -> None:
+        """Ends a process that was lent: it has held a conversation, and serves no other (threat 9). Does not wait."""
+        with self._changed:
+            self._lent.discard(worker)
+            self._ending.add(worker)
+        try:
+            worker.terminate()
+        finally:
+            threading.Thread(target=self._see_to_its_end, args=(worker,), daemon=True, name="pool-closer").start()
+
+    def renew(self) -> None:
+        """Ends every spare process: what they were started with is out of date."""
+        with self._changed:
+            for warm in self._warm.values():
+                while warm:
+                    self._retire(warm.popleft())
+            self._changed.notify_all()
+
+    def drain(self) -> None:
+        """Refuses new requests; those that run or wait go on."""
+        with self._changed:
+            self._draining = True
+
+    @property
+    def busy(self) -> bool:
+        with self._changed:
+            return bool(self._lent or self._queue)
+
+    def close(self) -> None:
+        """Refuses new requests and ends every process, lent ones included; returns when all are gone."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            everyone = [*self._lent, *(worker for warm in self._warm.values() for worker in warm)]
+            self._warm.clear()
+        for worker in everyone:
+            self.take_back(worker)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._ending and not self._starting.total(), timeout=5)
+
+    def status(self) -> dict[str, object]:
+        with self._changed:
+            return {
+                "warm": {model: len(warm) for model, warm in self._warm.items() if warm},
+                "starting": self._starting.total(),
+                "busy": len(self._lent),
+                "ending": len(self._ending),
+                "waiting": len(self._queue),
+                "most": self._limits.most,
+            }
+
+    def trouble(self) -> str | None:
+        """Why no process can be had, if so."""
+        with self._changed:
+            if self._closed or self._draining:
+                return "The gateway is shutting down."
+            if self._breaker.failing:
+                return f"The claude CLI does not start: {self._breaker.last_error}"
+            if not self._started_once and self._wanted and self._limits.warm:
+                return "The first claude process is starting."
+            return None
+
+    # Lending. The lock is held.
+
+    def _take_warm(self, model: str) -> W | None:
+        warm = self._warm.get(model, deque())
+        while warm:
+            worker = warm.popleft()
+            if worker.usable:
+                self._lent.add(worker)
+                self._lent_at = self._clock()
+                self._changed.notify_all()
+                return worker
+            self._retire(worker)
+        return None
+
+    def _line_up(self, place: Place[W]) -> None:
+        if len(self._queue) >= self._limits.queue:
+            raise QueueFull("Too many requests are waiting. Try again later.", retry_after=self._retry_after())
+        self._queue.append(place)
+        self._changed.notify_all()
+
+    def _refuse_if_hopeless(self, deadline: float) -> None:
+        if self._closed:
+            raise ShuttingDown("The gateway is shutting down.", retry_after=5)
+        if self._breaker.is_open:
+            seconds = int(self._breaker.seconds_left) + 1
+            detail = str(self._breaker.last_error)
+            raise Resting("The claude CLI does not start at the moment.", retry_after=seconds, detail=detail)
+        if self._clock() >= deadline:
+            message = f"No claude process became free within {self._limits.queue_seconds:g} seconds."
+            raise QueueTimeout(message, retry_after=self._retry_after())
+
+    def _retry_after(self) -> int:
+        return max(1, round(self._limits.queue_seconds / 2))
+
+    def _want(self, model: str) -> None:
+        if self._closed or self._draining:
+            raise ShuttingDown("The gateway is shutting down.", retry_after=5)
+        self._wanted.pop(model, None)
+        self._wanted[model] = None
+
+    # Starting.
+
+    def _keep_warm(self) -> None:
+        while not self._closed:
+            with self._changed:
+                self._drop_unusable()
+                model = self._next_to_start()
+                if model is None:
+                    self._changed.wait(self._breaker.seconds_left or self._refill_in() or 5.0)
+                    continue
+                self._starting[model] += 1
+            self._start_one(model)
+
+    def _start_one(self, model: str) -> None:
+        try:
+            started: W | Exception = self._start(model)
+        except PosternError as error:
+            log.error("claude did not start for %s: %s (%s)", model, error, error.detail)
+            started = error
+        except Exception as error:  # whatever it is, the starter must live on
+            log.exception("claude did not start for %s", model)
+            started = error
+        with self._changed:
+            self._starting[model] -= 1
+            if isinstance(started, Exception):
+                self._breaker.failed(started)
+            else:
+                self._breaker.succeeded()
+                self._started_once = True
+                self._place(started, model)
+            self._changed.notify_all()
+
+    def _place(self, worker: W, model: str) -> None:
+        if self._closed:
+            self._retire(worker)
+            return
+        for place in self._queue:
+            if place.model == model:
+                place.worker = worker
+                self._lent.add(worker)
+                self._queue.remove(place)
+                return
+        self._warm.setdefault(model, deque()).append(worker)
+
+    def _next_to_start(self) -> str | None:
+        """The model that most needs another process, if there is room for one. Makes room if it can."""
+        if self._closed or self._breaker.is_open or (self._breaker.failing and self._starting.total()):
+            return None
+        waiting = Counter(place.model for place in self._queue)
+        unserved = waiting - self._starting
+        first = next((place.model for place in self._queue if unserved[place.model]), None)
+        if not self._has_room():
+            if first and len(self._ending) < unserved.total():
+                self._make_room(first)
+            return None
+        if first or self._draining:
+            return first
+        short = (m for m in reversed(self._wanted) if self._spare(m) < self._limits.warm)
+        return next((m for m in short if not self._spare(m) or not self._refill_in()), None)
+
+    def _refill_in(self) -> float:
+        return max(0.0, self._lent_at + REFILL_AFTER_SECONDS - self._clock())
+
+    def _spare(self, model: str) -> int:
+        return len(self._warm.get(model, ())) + self._starting[model]
+
+    def _has_room(self) -> bool:
+        warm = sum(map(len, self._warm.values()))
+        return warm + self._starting.total() + len(self._lent) + len(self._ending) < self._limits.most
+
+    def _make_room(self, model: str) -> None:
+        """Ends a spare process of another model, the longest unasked-for first; the room is there when it has ended."""
+        for other in self._wanted:
+            if other != model and self._warm.get(other):
+                self._retire(self._warm[other].popleft())
+                return
+
+    def _drop_unusable(self) -> None:
+        for warm in self._warm.values():
+            for worker in [worker for worker in warm if not worker.usable]:
+                warm.remove(worker)
+                self._retire(worker)
+
+    # Ending.
+
+    def _retire(self, worker: W) -> None:
+        self._lent.add(worker)
+        self.take_back(worker)
+
+    def _see_to_its_end(self, worker: W) -> None:
+        try:
+            worker.close()
+        except Exception:  # it may be a process that no signal reaches; the slot must come back
+            log.exception("a claude process could not be closed")
+        with self._changed:
+            self._ending.discard(worker)
+            self._changed.notify_all()

@@ -1,0 +1,229 @@
+"""One completion on one process: configure it, replay the history, ask, and give upstream's events as they come."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from app.claude import conversation
+from app.claude.conversation import JsonLine, Prompt
+from app.claude.events import (
+    ControlResponseLine,
+    Events,
+    Line,
+    Lines,
+    RateLimitLine,
+    ResultLine,
+    StreamEvent,
+    StreamEventLine,
+    SystemLine,
+)
+from app.claude.failures import failure
+from app.errors import CliCrashed, CliTimeout, PosternError
+
+log = logging.getLogger(__name__)
+
+# After one of these the CLI goes on upstream by itself ("Output token limit hit. Resume directly"). It is told not to
+# while the answer comes in, which is sure when that takes some milliseconds, and it is killed at the end besides.
+_GOES_ON_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "tool_use"})
+_CONFIGURE_SECONDS = 15.0
+# How often a turn in which nothing happens lets its reader look about.
+TICK_SECONDS = 0.25
+
+# Upstream began again: what came so far of the message belongs to no answer. Ours, not Anthropic's.
+RESTART: StreamEvent = {"type": "postern_restart"}
+
+
+class Process(Protocol):
+    """What a turn needs of a `claude` process that has been made ready (app.claude.worker)."""
+
+    def configure(self, prompt: Prompt) -> list[JsonLine]: ...
+    def write(self, messages: Sequence[Mapping[str, Any]]) -> None: ...
+    def read(self, timeout: float) -> list[Line]: ...
+    def read_while(self, wanted: Callable[[Line], bool], seconds: float) -> Lines | None: ...
+    def kill(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds. `retrying` bounds what the CLI may spend on asking a failing upstream again."""
+
+    retrying: float = 6.0
+    first_event: float = 120.0
+    between_events: float = 120.0
+    whole_turn: float = 1800.0
+
+
+class Turn:
+    """Iterate `events()`; each item is a batch that arrived together, empty when a tick brought nothing."""
+
+    def __init__(
+        self,
+        process: Process,
+        prompt: Prompt,
+        patience: Patience,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ):
+        self._process = process
+        self._prompt = prompt
+        self._patience = patience
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._asked_at = self._heard_at = clock()
+        self._started = False  # a message_start was given
+        self._stop_reason: str | None = None
+        self._empty = True  # no content came yet: after an empty answer, too, the CLI goes on
+        self._forbidden = False  # to go on upstream by itself
+        self._done = False
+        self._failing_since: float | None = None
+        self._limit_resets_at: float | None = None
+
+    def events(self) -> Iterator[list[StreamEvent]]:
+        """Ends after upstream's message_stop. Raises PosternError when there is no answer, or no whole one."""
+        for _ in self._ask():
+            yield []
+        self._asked_at = self._heard_at = self._clock()
+        while not self._done:
+            lines = self._process.read(TICK_SECONDS)
+            if lines:
+                self._heard_at = self._clock()
+            self._check_time()
+            batch = [event for line in lines for event in self._interpret(line)]
+            if batch or not lines:
+                yield batch
+            if lines:
+                # Again when the batch is taken: a reader that is slow makes no silence of the CLI's.
+                self._heard_at = self._clock()
+
+    def deltas(self, seconds: float) -> Events | None:
+        """The deltas that come within `seconds`, until there is another event: `events()` gives that one.
+
+        To be called between two items of `events()`, and iterated and closed in a system thread, for it waits in the
+        kernel. None while there is nothing that could be read so. Raises CliTimeout.
+        """
+        if self._empty or self._done:
+            return None
+        self._heard_at = self._clock()
+        self._check_time()
+        batches = self._process.read_while(_is_delta, seconds)
+        return None if batches is None else self._deltas(batches)
+
+    def _deltas(self, batches: Lines) -> Events:
+        with closing(batches):
+            for lines in batches:
+                yield [line.event for line in lines if isinstance(line, StreamEventLine)]
+
+    def _ask(self) -> Iterator[None]:
+        """Everything is written in as few pieces as the order allows: see conversation.history."""
+        pending = self._process.configure(self._prompt)
+        for batch in conversation.history(self._prompt.messages):
+            pending += batch
+            if batch[-1]["type"] == "user":
+                self._process.write(pending)
+                pending = []
+                yield from self._await_result()
+                yield
+        self._process.write([*pending, conversation.question(self._prompt.messages)])
+
+    def _await_result(self) -> Iterator[None]:
+        deadline = self._clock() + _CONFIGURE_SECONDS
+        while (left := deadline - self._clock()) > 0:
+            for line in self._process.read(min(TICK_SECONDS, left)):
+                if isinstance(line, ResultLine):
+                    if line.is_error:
+                        raise failure(line.api_error_status, line.result)
+                    return
+                _check_control(line)
+            yield
+        raise CliTimeout("The claude CLI did not take the conversation's history in time.")
+
+    def _interpret(self, line: Line) -> Iterator[StreamEvent]:
+        if self._done:
+            return
+        match line:
+            case StreamEventLine(event=event):
+                yield from self._stream_event(event)
+            case SystemLine(subtype="api_retry"):
+                self._weigh_retry(line)
+            case RateLimitLine(rate_limit_info=info) if info.status == "rejected":
+                self._limit_resets_at = info.resets_at
+            case ResultLine():
+                raise self._failed(line)
+            case _:
+                _check_control(line)
+
+    def _stream_event(self, event: StreamEvent) -> Iterator[StreamEvent]:
+        match event.get("type"):
+            case "message_start":
+                if self._started:
+                    yield RESTART
+                self._started = True
+                self._stop_reason = None
+                self._empty = True
+            case "content_block_delta":
+                self._empty = False
+                self._forbid_further_requests()
+            case "message_delta":
+                yield event
+                if self._ends_here(event.get("delta", {}).get("stop_reason")):
+                    yield {"type": "message_stop"}
+                return
+            case "message_stop":
+                # 2.1.330 closes a message that broke with a message_stop of its own, without a stop reason.
+                if self._stop_reason is None:
+                    return
+                self._done = True
+        yield event
+
+    def _forbid_further_requests(self) -> None:
+        """Not before the first words: to take a setting costs the CLI some milliseconds."""
+        if self._forbidden:
+            return
+        self._forbidden = True
+        with suppress(CliCrashed):  # what it wrote before its end still counts; the next read tells of the end
+            self._process.write([conversation.no_further_request("once")])
+
+    def _ends_here(self, stop_reason: str | None) -> bool:
+        """Ends the process before it can go on by itself, without waiting for the message_stop."""
+        self._stop_reason = stop_reason
+        if stop_reason in _GOES_ON_AFTER or (stop_reason and self._empty):
+            self._process.kill()
+            self._done = True
+        return self._done
+
+    def _weigh_retry(self, line: SystemLine) -> None:
+        """The CLI is about to wait and ask again: let it, while that can succeed soon."""
+        delay = line.retry_delay_ms / 1000
+        if self._failing_since is None:
+            self._failing_since = self._clock()
+        elapsed = self._clock() - self._failing_since
+        log.info("upstream failed (status %s), attempt %s, next in %.1f s", line.error_status, line.attempt, delay)
+        if line.error_status in (401, 403) or elapsed + delay > self._patience.retrying:
+            raise failure(line.error_status, "", delay)
+
+    def _failed(self, line: ResultLine) -> PosternError:
+        if not line.is_error:
+            return CliCrashed("The claude CLI ended the turn without an answer.", detail=f"result {line.subtype}")
+        wait = None if self._limit_resets_at is None else self._limit_resets_at - self._wall_clock()
+        return failure(line.api_error_status, line.result, wait)
+
+    def _check_time(self) -> None:
+        now = self._clock()
+        silent = self._patience.between_events if self._started else self._patience.first_event
+        if now - self._heard_at > silent or now - self._asked_at > self._patience.whole_turn:
+            raise CliTimeout(
+                "The claude CLI did not answer in time.", detail=f"silent for {now - self._heard_at:.0f} s"
+            )
+
+
+def _is_delta(line: Line) -> bool:
+    return isinstance(line, StreamEventLine) and line.event.get("type") == "content_block_delta"
+
+
+def _check_control(line: Line) -> None:
+    if isinstance(line, ControlResponseLine) and line.response.subtype == "error":
+        raise CliCrashed("The claude CLI refused its configuration.", detail=line.response.error)

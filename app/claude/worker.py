@@ -1,0 +1,148 @@
+"""A `claude` process made ready for one conversation: spawned, warmed up, later configured by its request."""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from app.claude import conversation
+from app.claude.account import credentials, hide_person, with_login
+from app.claude.command import Installation, command_line, environment
+from app.claude.conversation import JsonLine, Prompt
+from app.claude.events import ControlResponseLine, Line, Lines
+from app.claude.process import ClaudeProcess, run_and_read
+from app.errors import CliCrashed, CliRefused, CliTimeout
+
+log = logging.getLogger(__name__)
+
+# Older ones were not tried. Newer ones are let in with a warning: unknown lines and fields are tolerated.
+OLDEST, NEWEST = (2, 1, 197), (2, 1, 330)
+# From here on `set_model` takes a system prompt, so that `initialize` need not wait for the request.
+_LATE_SYSTEM_PROMPT = (2, 1, 330)
+_READY_SECONDS = 30.0
+_EXERCISE_SECONDS = 3.0
+
+
+def installed_version(installation: Installation) -> tuple[int, ...]:
+    """Asks the program itself. Raises CliCrashed with a sentence for the operator."""
+    output = run_and_read([str(installation.binary), "--version"], environment(installation), installation.empty_dir)
+    match = re.match(r"(\d+)\.(\d+)\.(\d+)", output)
+    if not match:
+        raise CliCrashed(f"{installation.binary} does not tell its version.", detail=output[:200])
+    version = tuple(int(part) for part in match.groups())
+    if version < OLDEST:
+        raise CliCrashed(f"claude {output.strip()} is too old: at least {_dotted(OLDEST)} is needed.")
+    if version > NEWEST:
+        log.warning("claude %s is newer than %s, the newest that was tried", output.strip(), _dotted(NEWEST))
+    return version
+
+
+def _dotted(version: Sequence[int]) -> str:
+    return ".".join(map(str, version))
+
+
+class Worker:
+    """Serves one conversation only, and is closed after it (threat 9)."""
+
+    def __init__(self, installation: Installation, version: tuple[int, ...], model: str, *, exercise: bool = False):
+        """Spawns, and returns when the process answers. Raises CliCrashed, CliTimeout."""
+        self.model = model
+        self._installation = installation
+        self._signed_in = credentials(installation) is not None
+        started_with = with_login(installation)
+        self._passed = started_with.passed
+        hide_person(installation)
+        self._initialized = False
+        self._thinking_can_be_off = True
+        self._process = ClaudeProcess(
+            command_line(started_with, model), environment(started_with), installation.empty_dir
+        )
+        try:
+            self._warm_up(version >= _LATE_SYSTEM_PROMPT, exercise)
+            if not self.usable:
+                raise CliCrashed("The login has changed while a claude process started.", detail=f"pid {self.pid}")
+        except BaseException:
+            self._process.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def usable(self) -> bool:
+        """Alive, and not from before the last sign-in.
+
+        A process that has started without a login goes on without one, and one that was given a token or a key goes on
+        with that. A login in the CLI's own file is read at each message.
+        """
+        return (
+            self._process.alive
+            and (self._signed_in or credentials(self._installation) is None)
+            and self._passed == with_login(self._installation).passed
+        )
+
+    def write(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        self._process.write(messages)
+
+    def read(self, timeout: float) -> list[Line]:
+        return self._process.read(timeout)
+
+    def read_while(self, wanted: Callable[[Line], bool], seconds: float) -> Lines | None:
+        return self._process.read_while(wanted, seconds)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def close(self) -> None:
+        self._process.close()
+        # A process that was killed leaves its session's files behind.
+        for left_over in (self._installation.own_config / "sessions").glob(f"{self.pid}.*"):
+            left_over.unlink(missing_ok=True)
+
+    def configure(self, prompt: Prompt) -> list[JsonLine]:
+        """The lines that give the process this conversation's system prompt and parameters."""
+        lines = []
+        if not self._initialized:
+            lines.append(conversation.initialize("system", prompt.system))
+        elif prompt.system:
+            lines.append(conversation.late_system_prompt("system", self.model, prompt.system))
+        off = {"thinking": {"type": "disabled"}} if self._thinking_can_be_off else {}
+        lines.append(conversation.request_body("body", off | dict(prompt.parameters)))
+        return lines
+
+    def _warm_up(self, late_system_prompt: bool, exercise: bool) -> None:
+        if not late_system_prompt:
+            self._ask(conversation.request_body("ready", {}))
+            return
+        ready = self._ask(conversation.initialize("ready", []))
+        self._thinking_can_be_off = _supports_thinking_off(ready, self.model)
+        self._initialized = True
+        if exercise:
+            # Only to be quicker later: an upstream that does not answer keeps no process from serving.
+            with suppress(CliTimeout, CliRefused):
+                self._ask(conversation.control_request("exercise", "get_context_usage"), _EXERCISE_SECONDS)
+
+    def _ask(self, request: JsonLine, seconds: float = _READY_SECONDS) -> dict[str, Any]:
+        self._process.write([request])
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            for line in self._process.read(left):
+                if isinstance(line, ControlResponseLine) and line.response.request_id == request["request_id"]:
+                    if line.response.subtype != "success":
+                        raise CliRefused("The claude CLI refused to start.", detail=line.response.error)
+                    return line.response.response or {}
+        raise CliTimeout("The claude CLI did not get ready in time.", detail=f"pid {self.pid}")
+
+
+def _supports_thinking_off(ready: Mapping[str, Any], model: str) -> bool:
+    """By the CLI's own list of models. A model that is not on it is an older one, which can do without thinking."""
+    for entry in ready.get("models", []):
+        if model in (entry.get("value"), entry.get("resolvedModel")):
+            return entry.get("supportsThinkingOff") is not False
+    return True
