@@ -1,0 +1,185 @@
+"""A completion as a response: streamed or whole, from the same iterator."""
+
+import logging
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flask import Response, jsonify, request
+
+from app.api import errors
+from app.api.relay import Relay, Threads
+from app.claude.completion import Batch, Completion
+from app.claude.events import StreamEvent
+from app.errors import PosternError
+from app.protocols import sse
+
+log = logging.getLogger(__name__)
+
+# linux/tcp.h: the first byte of struct tcp_info is the state; include/net/tcp_states.h: 7 and 8.
+_CLOSED_BY_CLIENT = (7, 8)
+
+
+class Answer(Protocol):
+    """What a protocol makes of the events."""
+
+    def encode(self, index: int, event: Mapping[str, Any]) -> bytes: ...
+    def end(self) -> bytes: ...
+    def take(self, index: int, event: Mapping[str, Any]) -> None: ...
+    def whole(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds: until a stream begins in any case, between two signs of life, until a slow reader is cut off."""
+
+    status_hold: float
+    keepalive: float
+    write_timeout: float
+
+
+def whole(completion: Completion, answer: Answer, gone: Callable[[], bool]) -> Response:
+    try:
+        for batch in completion.batches():
+            if gone():
+                return _nobody()
+            for index, event in batch:
+                answer.take(index, event)
+    finally:
+        completion.cancel()
+    return jsonify(answer.whole())
+
+
+def stream(
+    completion: Completion,
+    answer: Answer,
+    to_error: Callable[[PosternError], dict[str, Any]],
+    gone: Callable[[], bool],
+    timing: Timing,
+    threads: Threads | None = None,
+) -> Response:
+    """Waits up to `timing.status_hold` seconds for the first event, so that a failure before it keeps its true status.
+
+    `gone` tells that the client left, and raises what else ends the answer. With `threads` of the system, the bulk of
+    the deltas goes through one of them.
+    """
+    relay = _relay(completion, answer, threads)
+    batches = completion.batches()
+    try:
+        first = _first(batches, gone, timing.status_hold)
+    except BaseException:
+        completion.cancel()
+        raise
+    chunks = _with_error(_chunks(batches, first, answer, timing.keepalive, gone, relay), to_error)
+    body = _Body(chunks, completion.cancel, timing.write_timeout)
+    return Response(body, content_type=sse.CONTENT_TYPE, headers=sse.HEADERS, direct_passthrough=True)
+
+
+class _Body:
+    """An iterator that the server closes in any case. (A generator that was never begun does not run its `finally`.)
+
+    A client that does not read what is sent is cut off after `write_timeout` seconds: it holds a process meanwhile.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], cancel: Callable[[], None], write_timeout: float):
+        self._chunks = chunks
+        self._cancel = cancel
+        self._connection = request.environ.get("gunicorn.socket")
+        self._patience = self._connection and self._connection.gettimeout()
+        if self._connection:
+            self._connection.settimeout(write_timeout)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        self._cancel()
+        if self._connection:
+            self._connection.settimeout(self._patience)
+
+
+def client_gone() -> Callable[[], bool]:
+    """A look at the connection itself: the client is missed within a tick, also while there is nothing to send it."""
+    connection = request.environ.get("gunicorn.socket")
+
+    def gone() -> bool:
+        if connection is None:
+            return False
+        try:
+            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        except OSError:
+            return False  # no TCP connection; the next write will tell
+        return struct.unpack("B", info)[0] in _CLOSED_BY_CLIENT
+
+    return gone
+
+
+def _first(batches: Iterator[Batch], gone: Callable[[], bool], seconds: float) -> Batch:
+    deadline = time.monotonic() + seconds
+    for batch in batches:
+        if batch or gone() or time.monotonic() >= deadline:
+            return batch
+    return []
+
+
+def _relay(completion: Completion, answer: Answer, threads: Threads | None) -> Callable[[], bool]:
+    connection = request.environ.get("gunicorn.socket")
+    if threads is None or connection is None or request.environ["SERVER_PROTOCOL"] != "HTTP/1.1":
+        return lambda: False
+
+    def encode(events: list[StreamEvent]) -> bytes:
+        return b"".join([answer.encode(0, event) for event in events])
+
+    return Relay(connection, threads, completion.deltas, encode).run
+
+
+def _chunks(
+    batches: Iterator[Batch],
+    first: Batch,
+    answer: Answer,
+    keepalive: float,
+    gone: Callable[[], bool],
+    relay: Callable[[], bool],
+) -> Iterator[bytes]:
+    # A late beginning begins with a comment: the headers alone would wait for the first chunk.
+    yield _encode(answer, first) if first else sse.KEEP_ALIVE
+    sent_at = time.monotonic()
+    for batch in batches:
+        if gone():
+            return
+        if data := _encode(answer, batch):
+            yield data
+        elif time.monotonic() - sent_at >= keepalive:
+            yield sse.KEEP_ALIVE
+        else:
+            continue
+        while relay():
+            if gone():
+                return
+        sent_at = time.monotonic()
+    yield answer.end()
+
+
+def _with_error(chunks: Iterator[bytes], to_error: Callable[[PosternError], dict[str, Any]]) -> Iterator[bytes]:
+    """A stream that cannot be completed ends with an error event."""
+    try:
+        yield from chunks
+    except OSError:  # the connection's: nobody could be told
+        raise
+    except PosternError as error:
+        errors.log_failure(error)
+        yield sse.data(to_error(error))
+    except Exception:
+        log.exception("unexpected error in a stream")
+        yield sse.data(to_error(PosternError("The gateway made an error. Its log says more.")))
+
+
+def _encode(answer: Answer, batch: Batch) -> bytes:
+    return b"".join([answer.encode(index, event) for index, event in batch])
+
+
+def _nobody() -> Response:
+    return Response(status=499)  # nginx's "client closed request": nobody reads it

@@ -1,0 +1,57 @@
+"""Exceptions to responses, in the shape of the API."""
+
+import logging
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from app.errors import PosternError, RequestError, TooLarge, UnknownAddress
+from app.protocols import openai_answer
+
+log = logging.getLogger(__name__)
+
+
+def register(app: Flask) -> None:
+    """On the application, for a blueprint's handlers miss unknown addresses below its prefix."""
+    app.register_error_handler(PosternError, domain_error)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(Exception, unexpected)
+
+
+def domain_error(error: PosternError) -> Response:
+    log_failure(error)
+    response = jsonify(openai_answer.to_error(error))
+    response.status_code = error.status
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def http_error(error: HTTPException) -> Response:
+    """Flask's own: unknown address, wrong method, body too large."""
+    response = domain_error(_as_ours(error))
+    if allow := dict(error.get_headers()).get("Allow"):
+        response.headers["Allow"] = allow
+    return response
+
+
+def unexpected(error: Exception) -> Response:
+    log.exception("unexpected error at %s", request.path)
+    return domain_error(PosternError("The gateway made an error. Its log says more."))
+
+
+def log_failure(error: PosternError) -> None:
+    if not isinstance(error, RequestError):
+        log.warning("%s: %s (%s)", error.code or "error", error, error.detail)
+
+
+def _as_ours(error: HTTPException) -> PosternError:
+    if error.code == 404:
+        return UnknownAddress(f"There is nothing at {request.method} {request.path[:200]}.")
+    if error.code == 413:
+        return TooLarge("The request is too large.")
+    ours = RequestError(error.description or error.name)
+    ours.status = error.code or 500
+    return ours

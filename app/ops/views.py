@@ -1,0 +1,21 @@
+"""Health, for load balancers and container engines."""
+
+from flask import Blueprint, Response, jsonify
+
+from app.services import services
+from app.web.policy import Who, allow
+
+blueprint = Blueprint("ops", __name__)
+
+
+@blueprint.get("/health/live")
+@allow(Who.ANYONE)
+def live() -> Response:
+    return jsonify(status="ok")
+
+
+@blueprint.get("/health/ready")
+@allow(Who.ANYONE)
+def ready() -> tuple[Response, int]:
+    reasons = services().not_ready()
+    return jsonify(ready=not reasons, reasons=reasons), 503 if reasons else 200

@@ -1,0 +1,108 @@
+"""OpenAI's content parts to Anthropic's content blocks. Pure."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from app.errors import InvalidRequest
+from app.protocols import images
+from app.protocols.openai_models import AudioPart, FilePart, ImagePart, RefusalPart, TextPart
+
+Block = dict[str, Any]
+Part = TextPart | ImagePart | FilePart | AudioPart | RefusalPart
+
+TEXT_TYPES = ("application/json", "application/xml", "application/yaml")
+_DATA_URL = re.compile(
+    r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w-]+=[^;,]*)*(?P<base64>;base64)?,(?P<data>.*)", re.DOTALL
+)
+
+
+def to_blocks(content: str | Sequence[Part] | None, where: str) -> list[Block]:
+    """`where` names the content in errors, e.g. "messages[2].content". Blank texts give no block."""
+    parts: Iterable[Part] = [TextPart(content)] if isinstance(content, str) else content or []
+    blocks = (_to_block(part, f"{where}[{index}]") for index, part in enumerate(parts))
+    return [block for block in blocks if block is not None]
+
+
+def text_of(content: str | Sequence[TextPart]) -> str:
+    return content if isinstance(content, str) else "\n".join(part.text for part in content)
+
+
+def _to_block(part: Part, where: str) -> Block | None:
+    match part:
+        case TextPart(text=text) | RefusalPart(refusal=text):
+            return {"type": "text", "text": text} if text.strip() else None
+        case ImagePart():
+            return {"type": "image", "source": _image_source(part.image_url.url, f"{where}.image_url.url")}
+        case FilePart():
+            return _document(part, f"{where}.file")
+        case AudioPart():
+            raise InvalidRequest("Claude takes no audio.", param=where, code="unsupported_parameter")
+
+
+def _image_source(url: str, where: str) -> Block:
+    if url.startswith("https://"):
+        return {"type": "url", "url": url}
+    if not url.startswith("data:"):
+        raise InvalidRequest(f"{where} must be an https: or a data: URL.", param=where, code="invalid_value")
+    media_type, data = _data_url(url, where)
+    if media_type not in images.TYPES:
+        known = ", ".join(images.TYPES)
+        message = f"{where}: images of type {media_type} are not taken; use one of {known}."
+        raise InvalidRequest(message, param=where, code="invalid_value")
+    if problem := images.problem(media_type, base64.b64decode(data)):
+        raise InvalidRequest(f"{where}: {problem}.", param=where, code="invalid_value")
+    return {"type": "base64", "media_type": media_type, "data": data}
+
+
+def _document(part: FilePart, where: str) -> Block:
+    file = part.file
+    if file.file_id is not None:
+        message = "Files that were uploaded before are not known here; send the file itself in file_data."
+        raise InvalidRequest(message, param=f"{where}.file_id", code="unsupported_parameter")
+    where = f"{where}.file_data"
+    media_type, data = _data_url(file.file_data or "", where)
+    titled = {"title": file.filename} if file.filename else {}
+    if media_type == "application/pdf":
+        return {"type": "document", "source": {"type": "base64", "media_type": media_type, "data": data}} | titled
+    if media_type.startswith("text/") or media_type in TEXT_TYPES:
+        source = {"type": "text", "media_type": "text/plain", "data": _decoded_text(data, where)}
+        return {"type": "document", "source": source} | titled
+    message = f"{where}: files of type {media_type} are not taken; use PDF or text."
+    raise InvalidRequest(message, param=where, code="invalid_value")
+
+
+def _data_url(url: str, where: str) -> tuple[str, str]:
+    """(media type, canonical base64) of a data: URL (RFC 2397)."""
+    found = _DATA_URL.fullmatch(url)
+    if not found or not found["base64"]:
+        message = f"{where} must be a data: URL such as data:application/pdf;base64,JVBERi0..."
+        raise InvalidRequest(message, param=where, code="invalid_value")
+    data = found["data"]
+    try:
+        decoded = binascii.a2b_base64(data, strict_mode=True)
+    except (binascii.Error, ValueError):
+        data = "".join(data.split())
+        decoded = _decoded(data, where)
+    if not decoded:
+        raise InvalidRequest(f"{where} is empty.", param=where, code="invalid_value")
+    return (found["type"] or "text/plain").lower(), data
+
+
+def _decoded(data: str, where: str) -> bytes:
+    try:
+        return binascii.a2b_base64(data, strict_mode=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(f"{where}: not valid base64: {error}.", param=where, code="invalid_value") from error
+
+
+def _decoded_text(data: str, where: str) -> str:
+    try:
+        text = base64.b64decode(data).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{where}: the text is not UTF-8.", param=where, code="invalid_value") from error
+    if not text.strip():
+        raise InvalidRequest(f"{where} is empty.", param=where, code="invalid_value")
+    return text

@@ -1,0 +1,18 @@
+"""The neutral form between the public protocols and the driver: Anthropic's own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One request to the model, in the words of https://docs.anthropic.com/en/api/messages.
+
+    system: texts, in order. messages: {"role", "content": [blocks]}, roles alternating, the last one the user's.
+    parameters: members of the request's body (max_tokens, temperature, stop_sequences, metadata, ...).
+    """
+
+    system: Sequence[str]
+    messages: Sequence[Mapping[str, Any]]
+    parameters: Mapping[str, Any] = field(default_factory=dict)

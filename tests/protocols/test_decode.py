@@ -1,0 +1,136 @@
+from contextlib import suppress
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Meta
+
+from app.errors import InvalidRequest
+from app.protocols.decode import decode
+
+
+class Inner(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    size: Annotated[int, Meta(ge=1)] = 1
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    one: Inner
+    many: list[Inner] = []
+    free: Any = None
+    by_name: dict[str, int] = {}
+
+
+DECODER = msgspec.json.Decoder(Body)
+
+
+def refused(body: bytes) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as raised:
+        decode(body, DECODER)
+    return raised.value
+
+
+def test_a_good_body_becomes_its_type():
+    body = decode(b'{"one":{"name":"a"},"many":[{"name":"b","size":2}],"free":[null]}', DECODER)
+    assert body == Body(Inner("a"), [Inner("b", 2)], [None])
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "code", "said"),
+    [
+        (b'{"one":{"name":5}}', "one.name", "invalid_value", "one.name: expected `str`, got `int`."),
+        (b'{"one":{"name":"a","size":0}}', "one.size", "invalid_value", "one.size: expected `int` >= 1."),
+        (
+            b'{"one":{"name":"a"},"many":[{"name":"b"},{"name":null}]}',
+            "many[1].name",
+            "invalid_value",
+            "many[1].name: expected `str`, got `null`.",
+        ),
+        (b'{"one":[]}', "one", "invalid_value", "one: expected `object`, got `array`."),
+        (
+            b'{"one":{"name":"a"},"by_name":{"x":"y"}}',
+            "by_name[...]",
+            "invalid_value",
+            "by_name[...]: expected `int`, got `str`.",
+        ),
+        (b"[]", None, "invalid_value", "The body: expected `object`, got `array`."),
+        (b"{}", "one", "missing_parameter", "Missing required parameter: 'one'."),
+        (b'{"one":{}}', "one.name", "missing_parameter", "Missing required parameter: 'one.name'."),
+        (
+            b'{"one":{"name":"a"},"many":[{}]}',
+            "many[0].name",
+            "missing_parameter",
+            "Missing required parameter: 'many[0].name'.",
+        ),
+        (b'{"one":{"name":"a"},"two":1}', "two", "unknown_parameter", "Unknown parameter: 'two'."),
+        (
+            b'{"one":{"name":"a"},"many":[{"name":"b","x":1}]}',
+            "many[0].x",
+            "unknown_parameter",
+            "Unknown parameter: 'many[0].x'.",
+        ),
+        (
+            b'{"one":{"name":"a"},"by_name":{"x":1e999}}',
+            "by_name[...]",
+            "invalid_value",
+            "by_name[...]: number out of range.",
+        ),
+    ],
+)
+def test_a_wrong_body_names_the_field(body: bytes, param: str | None, code: str, said: str):
+    error = refused(body)
+    assert (error.status, error.param, error.code, str(error)) == (400, param, code, said)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text(min_size=1).filter(lambda name: name not in Body.__struct_fields__))
+def test_an_unknown_field_is_named_whatever_its_name(name: str):
+    error = refused(msgspec.json.encode({"one": {"name": "a"}, name: 1}))
+    assert (error.param, error.code) == (name, "unknown_parameter")
+    error = refused(msgspec.json.encode({"one": {"name": "a"}, "many": [{"name": "b", f"_{name}": 1}]}))
+    assert (error.param, error.code) == (f"many[0]._{name}", "unknown_parameter")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "`", " - at `$.x`", "missing required field `one`", "", "."])
+def test_a_name_made_to_look_like_a_place_is_still_the_name(name: str):
+    assert refused(msgspec.json.encode({"one": {"name": "a"}, name: 1})).param == name
+
+
+# threat 66
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"{",
+        b'{"one":{"name":"a"}',
+        b'{"one":{"name":"a"}}x',
+        b"{'one': 1}",
+        b'{"one":{"name":"a",}}',
+        b"\xef\xbb\xbf{}",
+        b"\xff\xfe{\x00}\x00",
+        b'{"one":{"name":"\xff"}}',
+        b'{"one":{"name":"\xed\xa0\x80"}}',  # a lone surrogate in UTF-8
+        b'{"one":{"name":"\\ud800"}}',
+        b'{"one":{"name":"\\udc00 \\ud800"}}',
+        b'{"one":{"name":"a\x00b"}}',
+        b'{"one":{"name":"a\nb"}}',
+        b'{"one":{"name":"a"},"free":NaN}',
+        b'{"one":{"name":"a"},"free":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b"\x1f\x8b\x08",
+    ],
+    ids=lambda body: repr(body[:30]),
+)
+def test_what_is_not_json_is_refused_as_such(body: bytes):
+    error = refused(body)
+    assert (error.param, error.code) == (None, "invalid_json")
+    assert len(str(error)) < 200
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_body_or_refused(body: bytes):
+    with suppress(InvalidRequest):
+        assert isinstance(decode(b'{"one":{"name":"a"},"free":' + body, DECODER), Body)
