@@ -1,0 +1,146 @@
+"""What must be there before anything starts: folders, the CLI, the database, the keys, the models."""
+
+import logging
+import os
+import platform
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.access.administrators import Administrators
+from app.access.keys import Keys
+from app.access.secret_key import load_secret_key
+from app.claude.command import PASSED_THROUGH, Installation
+from app.claude.doctor import PROCESS_BYTES
+from app.claude.models import Catalogue, read_catalogue
+from app.claude.pool import Limits
+from app.claude.turn import Patience
+from app.claude.worker import installed_version
+from app.errors import SettingsError, UnknownModel
+from app.settings import CONFIG_DIR, Settings
+from app.store.database import Database
+
+log = logging.getLogger(__name__)
+
+_MOST_BY_MEMORY = 32
+
+
+@dataclass(frozen=True)
+class Ground:
+    catalogue: Catalogue
+    installation: Installation
+    version: tuple[int, ...]
+    data_dir: Path
+    secret_key: bytes
+    database: Database
+
+
+def prepare(settings: Settings) -> Ground:
+    """Starts nothing. Raises SettingsError, CliCrashed with a sentence for the operator."""
+    catalogue = read_models()
+    _check_models(settings.pool.models, catalogue)
+    data_dir = _folder(Path(settings.data_dir).absolute(), "data_dir")
+    installation = places(settings, data_dir)
+    furnish(installation)
+    version = installed_version(installation)
+    secret_key = load_secret_key(settings.secret_key, data_dir)
+    return Ground(catalogue, installation, version, data_dir, secret_key, _database(settings, data_dir, secret_key))
+
+
+def read_models() -> Catalogue:
+    return read_catalogue(CONFIG_DIR / "models.toml")
+
+
+def _database(settings: Settings, data_dir: Path, secret_key: bytes) -> Database:
+    """With what the first start puts into it. No connection is left open: the worker is forked after this."""
+    database = Database(data_dir / "postern.sqlite")
+    Keys(database, secret=secret_key).seed_master(settings.master_key, data_dir)
+    Administrators(database).seed(settings.admin_password)
+    database.close()
+    return database
+
+
+def _check_models(names: Iterable[str], catalogue: Catalogue) -> None:
+    try:
+        for name in names:
+            catalogue.find(name)
+    except UnknownModel as error:
+        raise SettingsError(f"pool.models: {error}") from error
+
+
+def places(settings: Settings, data_dir: Path) -> Installation:
+    """Where everything of the CLI is. Makes nothing, and does not ask whether it is there."""
+    return Installation(
+        binary=_binary(settings.claude_bin),
+        config_dir=Path(settings.claude_config_dir or data_dir / "claude").absolute(),
+        home=data_dir / "home",
+        empty_dir=data_dir / "empty",
+        temp_dir=data_dir / "tmp",
+        passed={name: value for name, value in settings.environ.items() if name in PASSED_THROUGH and value},
+    )
+
+
+def furnish(installation: Installation) -> None:
+    """Makes the folders that are not there. Raises SettingsError, also when there is no CLI."""
+    empty_dir = _folder(installation.empty_dir, "data_dir", 0o555)
+    if any(empty_dir.iterdir()):
+        raise SettingsError(f"{empty_dir} must be empty: claude processes run in it. Delete what is in it.")
+    _folder(installation.config_dir, "claude_config_dir")
+    _folder(installation.home, "data_dir")
+    _folder(installation.temp_dir, "data_dir")
+    if not os.access(installation.binary, os.X_OK):
+        raise SettingsError(
+            f"claude_bin: there is no claude CLI at {installation.binary}. Run `make setup`, or set GATEWAY_CLAUDE_BIN."
+        )
+
+
+def _folder(path: Path, setting: str, mode: int = 0o700) -> Path:
+    try:
+        if not path.exists():
+            path.mkdir(mode=mode, parents=True, exist_ok=True)
+            path.chmod(mode)
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise PermissionError("it cannot be read")
+    except OSError as error:
+        raise SettingsError(f"{setting}: cannot use the folder {path}: {error}") from error
+    return path
+
+
+def _binary(configured: str) -> Path:
+    machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    installed = Path(__file__).parents[2] / f"node_modules/@anthropic-ai/claude-code-linux-{machine}/claude"
+    if configured:
+        return Path(configured).absolute()
+    return installed if installed.exists() else Path(shutil.which("claude") or installed)
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(
+        warm=settings.pool.warm,
+        most=settings.pool.max or _most_by_memory(),
+        starters=settings.pool.starters,
+        queue=settings.queue.max,
+        queue_seconds=settings.queue.timeout,
+    )
+
+
+def _most_by_memory() -> int:
+    return max(2, min(_MOST_BY_MEMORY, free_memory() // 2 // PROCESS_BYTES))
+
+
+def free_memory() -> int:
+    """Bytes: what the system can give, or what is left of the container's limit if that is less."""
+    lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit, used = ((group / name).read_text("ascii").strip() for name in ("memory.max", "memory.current"))
+        return available if limit == "max" else max(0, min(available, int(limit) - int(used)))
+    except (OSError, ValueError):  # no such group here
+        return available
+
+
+def patience(settings: Settings) -> Patience:
+    turn = settings.turn
+    return Patience(turn.retry_seconds, turn.first_event_timeout, turn.idle_timeout, turn.timeout)

@@ -1,0 +1,162 @@
+"""Every setting, its type and what it means. The only reader of the environment.
+
+The defaults stand in config/gateway.toml and nowhere else. A setting NAME is overridden by GATEWAY_NAME, a nested one
+by GATEWAY_SECTION__NAME, and a secret also by GATEWAY_NAME_FILE, which names a file that holds it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from app.errors import SettingsError
+
+CONFIG_DIR = Path(__file__).parent.parent / "config"
+PREFIX = "GATEWAY_"
+SECRETS = frozenset({"master_key", "admin_password", "secret_key"})
+# The predecessor's name for the master key: installations that set it go on working.
+OLD_NAMES = {"LITELLM_MASTER_KEY": "master_key"}
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+ManySeconds = Annotated[float, Meta(ge=60, le=366 * 86_400)]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class PoolSettings(_Section, frozen=True):
+    warm: Count
+    models: list[str]
+    max: Count
+    starters: Positive
+    exercise: bool
+
+
+class QueueSettings(_Section, frozen=True):
+    max: Count
+    timeout: Seconds
+
+
+class TurnSettings(_Section, frozen=True):
+    retry_seconds: Annotated[float, Meta(ge=0, le=86_400)]
+    first_event_timeout: Seconds
+    idle_timeout: Seconds
+    timeout: Seconds
+
+
+class StreamSettings(_Section, frozen=True):
+    status_hold: Seconds
+    keepalive: Seconds
+
+
+class SessionSettings(_Section, frozen=True):
+    idle: ManySeconds
+    absolute: ManySeconds
+
+
+class HttpSettings(_Section, frozen=True):
+    max_body_bytes: Positive
+    connections: Positive
+    write_timeout: Seconds
+    drain: Seconds
+
+
+class Settings(_Section, frozen=True):
+    bind: Annotated[str, Meta(min_length=1)]
+    port: Port
+    log_level: Literal["debug", "info", "warning", "error"]
+    data_dir: str
+    claude_bin: str
+    claude_config_dir: str
+    master_key: str
+    admin_password: str
+    secret_key: str
+    trusted_hosts: list[str]
+    trusted_proxies: list[str]
+    sign_in_base: str
+    pool: PoolSettings
+    queue: QueueSettings
+    turn: TurnSettings
+    stream: StreamSettings
+    http: HttpSettings
+    session: SessionSettings
+    # The environment as it was at the start: app.claude takes the CLI's own variables out of it, by a list.
+    environ: dict[str, str] = {}
+
+
+def load(environ: Mapping[str, str], path: Path = CONFIG_DIR / "gateway.toml") -> Settings:
+    """Raises SettingsError, with a sentence that names the setting and where it came from."""
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    _convert(values, str(path))
+    for name, text in sorted(_overrides(environ).items()):
+        _override(values, name, text)
+    return msgspec.structs.replace(_convert(values, "settings"), environ=dict(environ))
+
+
+def _convert(values: dict[str, Any], source: str) -> Settings:
+    try:
+        return msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{source}: {error}") from error
+
+
+def _overrides(environ: Mapping[str, str]) -> dict[str, str]:
+    """{"GATEWAY_POOL__WARM": "2"}, with old names and files of secrets resolved to the names of today."""
+    found = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    for secret in SECRETS:
+        name = PREFIX + secret.upper()
+        if path := found.pop(f"{name}_FILE", None):
+            if found.get(name):
+                raise SettingsError(f"{name} and {name}_FILE are both set: set one.")
+            found[name] = _read_secret(f"{name}_FILE", path)
+    for old, new in OLD_NAMES.items():
+        # An empty value is what compose makes of a variable that is not set.
+        if environ.get(old) and not found.get(PREFIX + new.upper()):
+            found[PREFIX + new.upper()] = environ[old]
+    return found
+
+
+def _read_secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}: cannot read {path}: {error}") from error
+
+
+def _override(values: dict[str, Any], name: str, text: str) -> None:
+    """Puts one variable's text in its place, as the type that the setting has."""
+    *sections, key = name.removeprefix(PREFIX).lower().split("__")
+    place: Any = values
+    for section in sections:
+        place = place.get(section) if isinstance(place, dict) else None
+    if not isinstance(place, dict) or key not in place or isinstance(place[key], dict):
+        raise SettingsError(f"{name} is not a setting. All settings are in config/gateway.toml.")
+    try:
+        place[key] = _parse(text, type(place[key]))
+        msgspec.convert(values, Settings)
+    except (ValueError, msgspec.ValidationError) as error:
+        shown = "" if key in SECRETS else f" (it is {text!r})"
+        raise SettingsError(f"{name}{shown}: {error}") from error
+
+
+def _parse(text: str, kind: type) -> Any:
+    if kind is str:
+        return text
+    if kind is list:
+        return [word.strip() for word in text.split(",") if word.strip()]
+    if kind is float:
+        return float(text)
+    try:
+        return msgspec.json.decode(text.strip().lower())
+    except msgspec.DecodeError:
+        raise ValueError(f"expected {'true or false' if kind is bool else 'a whole number'}") from None

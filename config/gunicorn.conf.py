@@ -1,0 +1,113 @@
+"""How gunicorn runs the gateway. The only file that knows gevent: app/ is written with plain threads, locks and
+sockets, which the gevent worker replaces by its own before the application is loaded."""
+
+from gevent import get_hub, monkey
+
+monkey.patch_all()  # before anything of the application is imported
+
+import ctypes  # noqa: E402
+import dataclasses  # noqa: E402
+import logging  # noqa: E402
+import os  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from gevent.threadpool import ThreadPool  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from app import services, settings  # noqa: E402  # found by the line above
+from app.errors import PosternError  # noqa: E402
+from app.services.ground import prepare  # noqa: E402
+
+try:
+    # Here, in the master, so that what is wrong is told in one sentence and ends the start.
+    _settings = settings.load(os.environ)
+    prepare(_settings)
+except PosternError as error:
+    sys.exit(f"postern: {error}")
+
+_PR_SET_PDEATHSIG = 1
+# How long a thread that writes a fast stream may go on while the event loop waits for its turn (seconds).
+sys.setswitchinterval(0.001)
+
+bind = f"[{_settings.bind}]:{_settings.port}" if ":" in _settings.bind else f"{_settings.bind}:{_settings.port}"
+worker_class = "gevent"
+workers = 1  # one process holds the pool of claude processes
+worker_connections = _settings.http.connections
+timeout = 60  # seconds without a sign of life of the event loop, not of a request
+graceful_timeout = int(_settings.http.drain) + 10  # then the master kills
+keepalive = 75
+# Forwarded headers are believed by the application itself, from the proxies in the setting trusted_proxies.
+forwarded_allow_ips = ""
+control_socket_disable = True  # it would be opened in $HOME
+loglevel = _settings.log_level
+accesslog = None
+errorlog = "-"
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"level": "WARNING", "handlers": ["stderr"]},
+    "loggers": {
+        "app": {"level": _settings.log_level.upper()},
+        "gunicorn.error": {"level": _settings.log_level.upper(), "propagate": True, "handlers": []},
+    },
+}
+
+
+def _without_the_request(record):
+    """What cannot be parsed may be a header with a key in it: the log tells only that it came (threat 32)."""
+    if str(record.msg).startswith("Invalid request from ip"):
+        record.msg, record.args = "a request that cannot be parsed was refused", ()
+    return True
+
+
+def when_ready(server):
+    logging.getLogger("gunicorn.error").addFilter(_without_the_request)
+
+
+def post_fork(server, worker):
+    """The worker, and so its claude processes, end with the master, however that ends (threat 14)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server.pid:
+        os._exit(1)
+
+
+def post_worker_init(worker):
+    running = worker.wsgi.extensions[services.EXTENSION]
+    running.off_loop.use(get_hub().threadpool.apply)
+    running.off_loop(running.keys.close_expired)  # its thread and descriptors are there from now on
+    if not worker.cfg.is_ssl:  # what is written to an encrypted connection's descriptor would go out in the clear
+        threads = ThreadPool(running.most_choices).apply
+        running = worker.wsgi.extensions[services.EXTENSION] = dataclasses.replace(running, stream_threads=threads)
+    told = threading.Event()
+    threading.Thread(target=_drain, args=(worker, running, told), daemon=True, name="drain").start()
+    gunicorns_own = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, lambda *how: (gunicorns_own(*how), told.set()))
+    signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn has it
+    if not worker.alive:  # it was told in this very moment
+        told.set()
+
+
+def _drain(worker, running, told):
+    """When the worker is told to stop: nothing new, time for what runs, then an error event instead of a bare end."""
+    told.wait()
+    running.drain()
+    deadline = time.monotonic() + _settings.http.drain
+    while running.busy and time.monotonic() < deadline:
+        time.sleep(0.1)
+    running.close()
+    time.sleep(0.5)  # for the last words of the streams
+    # What is open now are connections on which nobody asks: gunicorn would wait for them.
+    worker.cfg.set("graceful_timeout", 0)
+
+
+def worker_exit(server, worker):
+    application = getattr(worker, "wsgi", None)
+    if application is not None:
+        application.extensions[services.EXTENSION].close()
