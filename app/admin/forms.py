@@ -1,0 +1,157 @@
+"""Fields of forms and of JSON bodies. Every complaint names the field."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import request, url_for
+
+from app.errors import InvalidRequest
+
+_HUGE = 1e15
+_LATEST = 253_370_764_800.0  # the year 9999
+GRACE_CHOICES = {"0": 0.0, "3600": 3_600.0, "86400": 86_400.0, "604800": 604_800.0}
+
+
+def text(name: str, *, most: int = 200, required: bool = True) -> str:
+    value = request.form.get(name, "").strip()
+    if required and not value:
+        raise InvalidRequest(f"{name}: fill this in.", param=name)
+    return _checked(value, name, most)
+
+
+def secret(name: str) -> str:
+    """As it was typed: white space may be part of a password."""
+    return request.form.get(name, "")
+
+
+def moment(name: str) -> float | None:
+    """Of a `datetime-local` field: unix seconds, or None when it is empty.
+
+    It carries no zone; the page's script sends the browser's `timezone_offset` along (minutes behind UTC), and
+    without a script the field says that it is in UTC.
+    """
+    value = request.form.get(name, "").strip()
+    if not value:
+        return None
+    try:
+        behind = int(request.form.get("timezone_offset") or 0)
+    except ValueError as error:
+        raise InvalidRequest("timezone_offset: a whole number of minutes.", param="timezone_offset") from error
+    return _in_range(_moment(value, name) + max(-1440, min(behind, 1440)) * 60, name)
+
+
+def typed(name: str) -> float | str:
+    """What a `datetime-local` field is given back after a refusal: the moment, or what was typed if it is none."""
+    try:
+        return moment(name) or ""
+    except InvalidRequest:
+        return request.form.get(name, "")[:40]
+
+
+def grace(now: float) -> float:
+    """Seconds: one of the offered ones, or until the moment that was chosen."""
+    choice = request.form.get("grace", "")
+    if choice in GRACE_CHOICES:
+        return GRACE_CHOICES[choice]
+    until = moment("until")
+    if until is None:
+        raise InvalidRequest("until: choose how long the old key stays valid.", param="until")
+    if until <= now:  # not taken for "not at all": it would end a key by a slip
+        raise InvalidRequest("until: choose a time that lies ahead.", param="until")
+    return until - now
+
+
+def body() -> Mapping[str, Any]:
+    """The JSON object of the request; an empty body is an empty object."""
+    if not request.get_data():
+        return {}
+    try:
+        value = request.get_json(silent=True)
+    except RecursionError:
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
+    return value
+
+
+def only(found: Mapping[str, Any], *names: str) -> None:
+    """A misspelt member would be ignored otherwise."""
+    for name in found:
+        if name not in names:
+            known = ", ".join(names) or "nothing"
+            raise InvalidRequest(f"{name[:80]} is unknown here. Known: {known}.", param=name[:80])
+
+
+def member(found: Mapping[str, Any], name: str, kind: type | tuple[type, ...], default: Any = ...) -> Any:
+    if name not in found:
+        if default is ...:
+            raise InvalidRequest(f"{name} is missing.", param=name)
+        return default
+    value = found[name]
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        names = " or ".join(_JSON_NAMES[each] for each in kinds)
+        raise InvalidRequest(f"{name} must be {names}.", param=name)
+    return _checked(value, name, 4096) if isinstance(value, str) else value
+
+
+def number(found: Mapping[str, Any], name: str) -> float:
+    return _finite(member(found, name, (int, float)), name)
+
+
+def when(value: float | str | None, name: str) -> float | None:
+    """A moment in JSON: unix seconds, or ISO 8601."""
+    if value is None or isinstance(value, str):
+        return _in_range(_moment(value, name), name) if value else None
+    return _in_range(_finite(value, name), name)
+
+
+def local_path(target: str) -> str:
+    """Where to go on after a sign-in: a path of this site, nothing else (no open redirect)."""
+    plain = target.replace("\\", "/")
+    if not plain.startswith("/") or plain.startswith("//") or not target.isprintable() or urlsplit(plain).netloc:
+        return url_for("admin.home")
+    return request.script_root + target
+
+
+_JSON_NAMES: dict[type, str] = {
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    type(None): "null",
+}
+
+
+def _moment(value: str, name: str) -> float:
+    try:
+        found = datetime.fromisoformat(value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequest(
+            f"{name}: {value[:40]!r} is no date and time, such as 2030-12-31T18:00.", param=name
+        ) from error
+
+
+def _in_range(at: float, name: str) -> float:
+    """What a page can show."""
+    if not 0 <= at < _LATEST:
+        raise InvalidRequest(f"{name} must lie between the years 1970 and 9998.", param=name)
+    return at
+
+
+def _finite(value: float, name: str) -> float:
+    if not -_HUGE < value < _HUGE:
+        raise InvalidRequest(f"{name} must be a number of a sensible size.", param=name)
+    return float(value)
+
+
+def _checked(value: str, name: str, most: int) -> str:
+    if len(value) > most:
+        raise InvalidRequest(f"{name}: at most {most} characters.", param=name)
+    if not value.isprintable():
+        raise InvalidRequest(f"{name}: only printable characters, on one line.", param=name)
+    return value
