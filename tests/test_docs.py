@@ -1,0 +1,66 @@
+"""What the pages state is compared with the code."""
+
+import re
+from typing import get_args
+
+import msgspec
+
+from app import errors
+from app.claude.login import State
+from app.claude.login_job import METHODS
+from app.protocols.openai_models import ChatRequest
+from tests.support.sandbox import ROOT
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+def test_every_field_of_a_chat_request_is_explained():
+    table = page("api.md").split("## GET /v1/models")[0]
+    explained = {
+        name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    fields = {field.name for field in msgspec.structs.fields(ChatRequest)}
+    assert fields - explained - {"audio"} == set()
+
+
+def test_every_code_of_an_error_is_explained():
+    codes = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and getattr(kind, "code", None)}
+    codes -= {"cli_error", "service_unavailable"}  # of the classes above the ones that are raised
+    assert {code for code in codes if f"`{code}`" not in page("api.md")} == set()
+
+
+def test_every_address_of_the_administrators_json_is_explained():
+    source = (ROOT / "app/admin/api.py").read_text()
+    routes = {(method.upper(), path) for method, path in re.findall(r'@blueprint\.(\w+)\("(.+?)"\)', source)}
+    rows = set(re.findall(r"^\| `([A-Z]+) (/admin/api/[^` ]+)`", page("api.md"), re.MULTILINE))
+    assert rows == routes
+
+
+def test_every_state_of_a_sign_in_and_every_way_to_is_explained():
+    rows = set(re.findall(r"^\| `(\w+)` \|", page("login.md"), re.MULTILINE))
+    assert rows == set(get_args(State)) | set(METHODS)
+
+
+def test_pages_link_only_to_what_is_there():
+    for file in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", file.read_text()):
+            assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def threats_in_tests() -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for file in sorted((ROOT / "tests").rglob("*.py")):
+        for numbers in re.findall(r"#.*?\bthreats? ((?:\d+(?:-\d+|,| and|,? )*\s*)+)", file.read_text()):
+            for first, last in re.findall(r"(\d+)(?:-(\d+))?", numbers):
+                for number in range(int(first), int(last or first) + 1):
+                    found.setdefault(number, set()).add(file.relative_to(ROOT / "tests").as_posix())
+    return found
+
+
+def test_the_list_of_threats_tells_which_test_covers_which():
+    listed: dict[int, set[str]] = {}
+    for number, files in re.findall(r"^\| (\d+) \|.*\| (.*?) \|$", page("threats.md"), re.MULTILINE):
+        listed[int(number)] = set(re.findall(r"`([^`]+)`", files))
+    assert listed == threats_in_tests()
