@@ -105,7 +105,7 @@ async function poll() {
 // After a test the page has come by a form: loaded anew it is the page again, not another test.
 if (wizard.dataset.address) history.replaceState(null, "", wizard.dataset.address);
 
-// A socket that goes with its page leaves nothing to retry.
-window.addEventListener("pagehide", () => socket?.close());
+// A socket that goes with its page leaves nothing to retry. The code tells that it was not merely broken.
+window.addEventListener("pagehide", () => socket?.close(1000));
 listen();
 setInterval(poll, POLL);

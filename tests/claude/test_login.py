@@ -103,11 +103,14 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Wizard]]:
 
 def test_a_sign_in_goes_through_its_states(make: Callable[..., Wizard]):
     wizard = make()
+    seen = threading.Event()  # each state lasts until it has been looked at
+    wizard.question = lambda: seen.wait(10)
     begun = time.time()
     states = [wizard.login.status(), wizard.login.start("claudeai", "anna")]
     states.append(wizard.until("awaiting_code"))
     states.append(wizard.login.submit(CODE, "anna"))
     states.append(wizard.login.wait(states[-1].version, 10))
+    seen.set()
     states.append(wizard.until("succeeded"))
     assert [status.state for status in states] == [
         "idle", "starting", "awaiting_code", "verifying", "verifying", "succeeded",
