@@ -24,10 +24,13 @@ _CLOSED_BY_CLIENT = (7, 8)
 
 
 class Answer(Protocol):
-    """What a protocol makes of the events."""
+    """What a protocol makes of the events. `keep_alive` is what a silent stream says from time to time."""
 
+    @property
+    def keep_alive(self) -> bytes: ...
     def encode(self, index: int, event: Mapping[str, Any]) -> bytes: ...
     def end(self) -> bytes: ...
+    def failed(self, error: PosternError) -> bytes: ...
     def take(self, index: int, event: Mapping[str, Any]) -> None: ...
     def whole(self) -> dict[str, Any]: ...
 
@@ -56,7 +59,6 @@ def whole(completion: Completion, answer: Answer, gone: Callable[[], bool]) -> R
 def stream(
     completion: Completion,
     answer: Answer,
-    to_error: Callable[[PosternError], dict[str, Any]],
     gone: Callable[[], bool],
     timing: Timing,
     threads: Threads | None = None,
@@ -73,7 +75,7 @@ def stream(
     except BaseException:
         completion.cancel()
         raise
-    chunks = _with_error(_chunks(batches, first, answer, timing.keepalive, gone, relay), to_error)
+    chunks = _with_error(_chunks(batches, first, answer, timing.keepalive, gone, relay), answer)
     body = _Body(chunks, completion.cancel, timing.write_timeout)
     return Response(body, content_type=sse.CONTENT_TYPE, headers=sse.HEADERS, direct_passthrough=True)
 
@@ -145,7 +147,7 @@ def _chunks(
     relay: Callable[[], bool],
 ) -> Iterator[bytes]:
     # A late beginning begins with a comment: the headers alone would wait for the first chunk.
-    yield _encode(answer, first) if first else sse.KEEP_ALIVE
+    yield _encode(answer, first) if first else answer.keep_alive
     sent_at = time.monotonic()
     for batch in batches:
         if gone():
@@ -153,7 +155,7 @@ def _chunks(
         if data := _encode(answer, batch):
             yield data
         elif time.monotonic() - sent_at >= keepalive:
-            yield sse.KEEP_ALIVE
+            yield answer.keep_alive
         else:
             continue
         while relay():
@@ -163,7 +165,7 @@ def _chunks(
     yield answer.end()
 
 
-def _with_error(chunks: Iterator[bytes], to_error: Callable[[PosternError], dict[str, Any]]) -> Iterator[bytes]:
+def _with_error(chunks: Iterator[bytes], answer: Answer) -> Iterator[bytes]:
     """A stream that cannot be completed ends with an error event."""
     try:
         yield from chunks
@@ -171,10 +173,10 @@ def _with_error(chunks: Iterator[bytes], to_error: Callable[[PosternError], dict
         raise
     except PosternError as error:
         errors.log_failure(error)
-        yield sse.data(to_error(error))
+        yield answer.failed(error)
     except Exception:
         log.exception("unexpected error in a stream")
-        yield sse.data(to_error(PosternError("The gateway made an error. Its log says more.")))
+        yield answer.failed(PosternError("The gateway made an error. Its log says more."))
 
 
 def _encode(answer: Answer, batch: Batch) -> bytes:

@@ -31,7 +31,7 @@ def chat_completions() -> Response:
         return answer.whole(completion, chat, gone)
     running = services()
     timing = answer.Timing(running.stream.status_hold, running.stream.keepalive, running.write_timeout)
-    return answer.stream(completion, chat, openai_answer.to_error, gone, timing, running.stream_threads)
+    return answer.stream(completion, chat, gone, timing, running.stream_threads)
 
 
 def _body() -> bytes:

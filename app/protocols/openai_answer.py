@@ -85,6 +85,8 @@ class _Choice:
 class ChatAnswer:
     """Give it every event in order; it gives chunks for a stream, or the whole when all is in."""
 
+    keep_alive = sse.KEEP_ALIVE
+
     def __init__(self, answer_id: str, created: int, model: str, n: int, *, include_usage: bool = False):
         self._head: Json = {"id": answer_id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._include_usage = include_usage
@@ -117,6 +119,10 @@ class ChatAnswer:
             return done
         usage = to_usage(choice.usage for choice in self._choices)
         return sse.data({**self._head, "choices": [], "usage": usage}) + done
+
+    def failed(self, error: PosternError) -> bytes:
+        """The end of a stream that cannot be completed."""
+        return sse.data(to_error(error))
 
     def take(self, index: int, event: Mapping[str, Any]) -> None:
         self._name_model(event)
