@@ -37,6 +37,7 @@ class PoolSettings(_Section, frozen=True):
     max: Count
     starters: Positive
     exercise: bool
+    keep: Seconds
 
 
 class QueueSettings(_Section, frozen=True):

@@ -154,13 +154,14 @@ def _chunks(
             return
         if data := _encode(answer, batch):
             yield data
+            # Not after a sign of life: the relay takes each of its calls for a sign that the CLI lives.
+            while relay():
+                if gone():
+                    return
         elif time.monotonic() - sent_at >= keepalive:
             yield answer.keep_alive
         else:
             continue
-        while relay():
-            if gone():
-                return
         sent_at = time.monotonic()
     yield answer.end()
 

@@ -3,7 +3,7 @@
 import time
 import uuid
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from app.api import answer
@@ -23,7 +23,7 @@ def chat_completions() -> Response:
     call = openai_chat.from_request(_body())
     demand_model(call.model)
     gone = until_revoked(answer.client_gone())
-    completion = services().complete(call.model, call.prompt, call.n)
+    completion = services().complete(call.model, call.prompt, call.n, g.key.id)
     chat = openai_answer.ChatAnswer(
         f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), call.model, call.n, include_usage=call.include_usage
     )

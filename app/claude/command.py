@@ -46,6 +46,9 @@ PASSED_THROUGH = frozenset(
     }
 )
 
+# The MCP server that the gateway is to the CLI (app.claude.tools).
+TOOL_SERVER = "client"
+
 # Each line was seen to do what it says (docs/claude-cli.md).
 HARDENING = {
     "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",  # stops "@/etc/passwd" from being read and sent upstream (threat 1)
@@ -65,6 +68,9 @@ HARDENING = {
     "DISABLE_ERROR_REPORTING": "1",
     "DISABLE_TELEMETRY": "1",
     "ENABLE_TOOL_SEARCH": "false",
+    "CLAUDE_AGENT_SDK_MCP_NO_PREFIX": "1",  # a client's tools have the names that the client gave them
+    "MCP_TOOL_TIMEOUT": "86400000",  # ms; how long a call waits for its result is the gateway's to say
+    "XDG_CACHE_HOME": "/dev/null",  # nowhere: the CLI would log the errors of a client's tools there (threat 10)
 }
 
 
@@ -108,6 +114,7 @@ def command_line(installation: Installation, model: str) -> list[str]:
         "--no-session-persistence",
         "--disable-slash-commands",
         "--permission-mode=dontAsk",
+        f"--allowedTools=mcp__{TOOL_SERVER}",  # a client's tools: their calls come to the gateway, and run nothing here
     ]
     return [*line, "--bare"] if installation.bare else line
 

@@ -1,17 +1,22 @@
 """The answers to one prompt: each choice is a turn on a process of its own."""
 
+import logging
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from app.claude.conversation import Prompt
+from app.claude import continuity
+from app.claude.conversation import Block, Prompt
 from app.claude.events import Events, StreamEvent
 from app.claude.pool import Place
 from app.claude.turn import TICK_SECONDS, Patience, Turn
 from app.claude.worker import Worker
-from app.errors import PosternError
+from app.errors import CliError, PosternError
+
+log = logging.getLogger(__name__)
 
 # (choice, event) pairs that came together
 Batch: TypeAlias = list[tuple[int, StreamEvent]]
@@ -31,16 +36,25 @@ class Lender(Protocol):
     def queue(self, model: str) -> Place[Worker]: ...
     def wait(self, place: Place[Worker], seconds: float) -> Worker | None: ...
     def leave(self, place: Place[Worker]) -> None: ...
+    def keep(self, place: Place[Worker], conversation: bytes) -> None: ...
+    def resume(self, conversation: bytes) -> Place[Worker] | None: ...
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted. `owner` is who asks: a conversation goes on in its process for the same one only."""
+
+    model: str
+    prompt: Prompt
+    owner: str = ""
 
 
 class Completion:
     """Whoever makes one must `cancel()` it in the end, whatever happened; twice does no harm."""
 
-    def __init__(
-        self, pool: Lender, model: str, prompt: Prompt, n: int, patience: Patience, witness: Witness | None = None
-    ):
+    def __init__(self, pool: Lender, order: Order, n: int, patience: Patience, witness: Witness | None = None):
         self._turns: list[Turn] = []
-        choices = [_told(_choice(pool, model, prompt, patience, index, self._turns), witness) for index in range(n)]
+        choices = [_told(_Choice(pool, order, patience, index, self._turns).batches(), witness) for index in range(n)]
         self._alone = n == 1
         self._batches = choices[0] if self._alone else _merged(choices)
 
@@ -53,7 +67,7 @@ class Completion:
 
     def deltas(self, seconds: float) -> Events | None:
         """Of a single choice, between two batches: see Turn.deltas."""
-        return self._turns[0].deltas(seconds) if self._alone and self._turns else None
+        return self._turns[-1].deltas(seconds) if self._alone and self._turns else None
 
     def cancel(self) -> None:
         """Interrupts what still runs: its upstream connections close."""
@@ -73,20 +87,60 @@ def _told(choice: Generator[Batch, None, None], witness: Witness | None) -> Gene
             witness.answered()
 
 
-def _choice(
-    pool: Lender, model: str, prompt: Prompt, patience: Patience, index: int, turns: list[Turn]
-) -> Generator[Batch, None, None]:
-    place = pool.queue(model)
-    try:
-        while (worker := pool.wait(place, TICK_SECONDS)) is None:
-            yield []
-        yield []  # a client that left meanwhile is missed before anything is asked
-        turn = Turn(worker, prompt, patience)
-        turns.append(turn)
+class _Choice:
+    """One answer, on the process that holds the conversation already, else on a fresh one."""
+
+    def __init__(self, pool: Lender, order: Order, patience: Patience, index: int, turns: list[Turn]):
+        self._pool = pool
+        self._order = order
+        self._patience = patience
+        self._index = index
+        self._turns = turns
+
+    def batches(self) -> Generator[Batch, None, None]:
+        begun = False
+        try:
+            with closing(self._resumed()) as resumed:
+                for batch in resumed:
+                    begun = begun or bool(batch)
+                    yield batch
+        except CliError as error:
+            if begun:
+                raise
+            log.info("a conversation goes on in another process: %s (%s)", error, error.detail)
+        if not begun:
+            yield from self._fresh()
+
+    def _resumed(self) -> Generator[Batch, None, None]:
+        """Nothing at all when no process holds the conversation."""
+        order = self._order
+        results = continuity.tool_results(order.prompt)
+        place = results and self._pool.resume(continuity.key_before(order.owner, order.model, order.prompt))
+        if not place or not place.worker:
+            return
+        try:
+            yield from self._turn(place, place.worker, results)
+        finally:
+            self._pool.leave(place)
+
+    def _fresh(self) -> Generator[Batch, None, None]:
+        place = self._pool.queue(self._order.model)
+        try:
+            while (worker := self._pool.wait(place, TICK_SECONDS)) is None:
+                yield []
+            yield []  # a client that left meanwhile is missed before anything is asked
+            yield from self._turn(place, worker, [])
+        finally:
+            self._pool.leave(place)
+
+    def _turn(self, place: Place[Worker], worker: Worker, results: Sequence[Block]) -> Generator[Batch, None, None]:
+        order = self._order
+        turn = Turn(worker, order.prompt, self._patience, results=results)
+        self._turns.append(turn)
         for events in turn.events():
-            yield [(index, event) for event in events]
-    finally:
-        pool.leave(place)
+            yield [(self._index, event) for event in events]
+        if turn.waits_for_results:
+            self._pool.keep(place, continuity.key_after(order.owner, order.model, order.prompt, turn.answer))
 
 
 def _merged(choices: Sequence[Generator[Batch, None, None]]) -> Generator[Batch, None, None]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 Block = dict[str, Any]
 JsonLine = dict[str, Any]
 
+_NO_FURTHER = "CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE"
 _OWN_BEGINNINGS = ("x-anthropic-billing-header", "You are Claude Code", "You are a Claude agent")
 
 
@@ -29,14 +30,19 @@ class Prompt(Protocol):
         """Members of the upstream request's body: max_tokens, temperature, stop_sequences and so on."""
         ...
 
+    @property
+    def tools(self) -> Sequence[Mapping[str, Any]]:
+        """{"name", "description", "input_schema"}, as upstream is to have them."""
+        ...
+
 
 def control_request(request_id: str, subtype: str, **members: Any) -> JsonLine:
     return {"type": "control_request", "request_id": request_id, "request": {"subtype": subtype, **members}}
 
 
-def initialize(request_id: str, system: Sequence[str]) -> JsonLine:
-    """Gives the process its system prompt; a second one changes nothing."""
-    return control_request(request_id, "initialize", systemPrompt=[system_prompt(system)], sdkMcpServers=[])
+def initialize(request_id: str, system: Sequence[str], servers: Sequence[str]) -> JsonLine:
+    """Gives the process its system prompt and its MCP servers; a second one changes nothing."""
+    return control_request(request_id, "initialize", systemPrompt=[system_prompt(system)], sdkMcpServers=list(servers))
 
 
 def late_system_prompt(request_id: str, model: str, system: Sequence[str]) -> JsonLine:
@@ -58,12 +64,17 @@ def request_body(request_id: str, body: Mapping[str, Any]) -> JsonLine:
     return _settings(request_id, {"CLAUDE_CODE_EXTRA_BODY": json.dumps(body)})
 
 
+def next_request_body(request_id: str, body: Mapping[str, Any]) -> JsonLine:
+    """As `request_body`, for a conversation that goes on: takes back `no_further_request`."""
+    return _settings(request_id, {"CLAUDE_CODE_EXTRA_BODY": json.dumps(body), _NO_FURTHER: ""})
+
+
 def no_further_request(request_id: str) -> JsonLine:
     """Written while the answer comes in, it keeps the CLI from going on upstream by itself after it.
 
     To the CLI, any conversation is then too long to send. The request that is under way is not touched.
     """
-    return _settings(request_id, {"CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE": "1"})
+    return _settings(request_id, {_NO_FURTHER: "1"})
 
 
 def _settings(request_id: str, env: Mapping[str, str]) -> JsonLine:

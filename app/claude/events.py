@@ -54,6 +54,21 @@ class AssistantLine(_Line, tag="assistant"):
     message: AssistantMessage
 
 
+class ResultBlock(msgspec.Struct):
+    type: str = ""
+    tool_use_id: str = ""
+
+
+class UserMessage(msgspec.Struct):
+    content: str | list[ResultBlock] = ""
+
+
+class UserLine(_Line, tag="user"):
+    """A tool's result has become part of the conversation."""
+
+    message: UserMessage
+
+
 class SystemLine(_Line, tag="system"):
     """`subtype` is "init", "status", "api_retry" and others; the rest belongs to "api_retry"."""
 
@@ -85,7 +100,14 @@ class ResultLine(_Line, tag="result"):
 
 
 Line: TypeAlias = (
-    ControlResponseLine | ControlRequestLine | StreamEventLine | AssistantLine | SystemLine | RateLimitLine | ResultLine
+    ControlResponseLine
+    | ControlRequestLine
+    | StreamEventLine
+    | AssistantLine
+    | UserLine
+    | SystemLine
+    | RateLimitLine
+    | ResultLine
 )
 
 # Read in a system thread, and closed there.
@@ -100,7 +122,7 @@ class _Head(msgspec.Struct):
 _known: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _head: msgspec.json.Decoder[_Head] = msgspec.json.Decoder(_Head)
 _KNOWN_TYPES = frozenset(
-    {"control_response", "control_request", "stream_event", "assistant", "system", "rate_limit_event", "result"}
+    {"control_response", "control_request", "stream_event", "assistant", "user", "system", "rate_limit_event", "result"}
 )
 
 

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -18,10 +18,14 @@ class Pooled(Protocol):
     @property
     def usable(self) -> bool: ...
     def terminate(self) -> None: ...
+    def kill(self) -> None: ...
     def close(self) -> None: ...
 
 
 W = TypeVar("W", bound=Pooled)
+
+# A model that was not asked for that long is no longer kept warm.
+FORGET_AFTER_SECONDS = 600.0
 
 # A start keeps a core busy for half a second. While another spare is there, it waits until the request that took the
 # last one has most likely had its first words.
@@ -32,7 +36,8 @@ REFILL_AFTER_SECONDS = 1.0
 class Limits:
     """`warm` spare processes per model in use, `most` processes in all, `starters` started at the same time.
 
-    `queue` requests may wait, each for `queue_seconds` at the most.
+    `queue` requests may wait, each for `queue_seconds` at the most. `kept` processes stay with their conversation, each
+    for `kept_seconds` at the most.
     """
 
     warm: int = 2
@@ -40,6 +45,8 @@ class Limits:
     starters: int = 2
     queue: int = 64
     queue_seconds: float = 30.0
+    kept: int = 8
+    kept_seconds: float = 300.0
 
 
 class Place(Generic[W]):
@@ -68,11 +75,14 @@ class Pool(Generic[W]):
         self._clock = clock
         self._changed = threading.Condition()
         self._warm: dict[str, deque[W]] = {}
-        self._wanted: dict[str, None] = {}  # models that are kept warm, the last asked for at the end
+        # Models that are kept warm, and when each was asked for; the last one at the end.
+        self._wanted: dict[str, float] = {}
+        self._kept: OrderedDict[bytes, tuple[W, float]] = OrderedDict()  # until when; the longest kept one first
         self._queue: deque[Place[W]] = deque()
         self._starting: Counter[str] = Counter()
         self._lent: set[W] = set()
         self._ending: set[W] = set()
+        self._always: frozenset[str] = frozenset()  # kept warm also when nobody asks for them
         self._lent_at = float("-inf")
         self._started_once = False
         self._draining = False
@@ -80,7 +90,8 @@ class Pool(Generic[W]):
 
     def open(self, models: Iterable[str]) -> None:
         """Begins to keep these models warm; returns at once."""
-        self._wanted = dict.fromkeys(models)
+        self._wanted = dict.fromkeys(models, self._clock())
+        self._always = frozenset(self._wanted)
         for number in range(self._limits.starters):
             threading.Thread(target=self._keep_warm, daemon=True, name=f"pool-starter-{number}").start()
 
@@ -108,6 +119,32 @@ class Pool(Generic[W]):
                 self._changed.wait(seconds)
             return place.worker
 
+    def keep(self, place: Place[W], conversation: bytes) -> None:
+        """Gives the place up; its process stays with this conversation until `resume`, if it may and for as long."""
+        with self._changed:
+            worker = place.worker
+            if worker is None or not worker.usable or self._closed or self._draining or not self._limits.kept:
+                return
+            place.worker = None
+            self._lent.discard(worker)
+            if conversation in self._kept:  # the same words twice: the later process has the fresher login
+                self._retire_kept(conversation)
+            self._kept[conversation] = worker, self._clock() + self._limits.kept_seconds
+            while len(self._kept) > self._limits.kept:
+                self._retire_kept(next(iter(self._kept)))
+            self._changed.notify_all()
+
+    def resume(self, conversation: bytes) -> Place[W] | None:
+        """A place with the process that holds this conversation, if there is one still."""
+        with self._changed:
+            self._drop_unusable()
+            if self._closed or self._draining or conversation not in self._kept:
+                return None
+            place = Place[W]("", self._clock())
+            place.worker = self._kept.pop(conversation)[0]
+            self._lent.add(place.worker)
+            return place
+
     def leave(self, place: Place[W]) -> None:
         """Gives the place up, and the process back if there is one. Twice does no harm."""
         with self._changed:
@@ -128,8 +165,10 @@ class Pool(Generic[W]):
             threading.Thread(target=self._see_to_its_end, args=(worker,), daemon=True, name="pool-closer").start()
 
     def renew(self) -> None:
-        """Ends every spare process: what they were started with is out of date."""
+        """Ends every process that is not lent: what they were started with is out of date."""
         with self._changed:
+            while self._kept:
+                self._retire_kept(next(iter(self._kept)))
             for warm in self._warm.values():
                 while warm:
                     self._retire(warm.popleft())
@@ -150,8 +189,10 @@ class Pool(Generic[W]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            everyone = [*self._lent, *(worker for warm in self._warm.values() for worker in warm)]
+            spare = [worker for warm in self._warm.values() for worker in warm]
+            everyone = [*self._lent, *spare, *(worker for worker, _ in self._kept.values())]
             self._warm.clear()
+            self._kept.clear()
         for worker in everyone:
             self.take_back(worker)
         with self._changed:
@@ -163,6 +204,7 @@ class Pool(Generic[W]):
                 "warm": {model: len(warm) for model, warm in self._warm.items() if warm},
                 "starting": self._starting.total(),
                 "busy": len(self._lent),
+                "kept": len(self._kept),
                 "ending": len(self._ending),
                 "waiting": len(self._queue),
                 "most": self._limits.most,
@@ -217,13 +259,14 @@ class Pool(Generic[W]):
         if self._closed or self._draining:
             raise ShuttingDown("The gateway is shutting down.", retry_after=5)
         self._wanted.pop(model, None)
-        self._wanted[model] = None
+        self._wanted[model] = self._clock()
 
     # Starting.
 
     def _keep_warm(self) -> None:
         while not self._closed:
             with self._changed:
+                self._forget_unwanted()
                 self._drop_unusable()
                 model = self._next_to_start()
                 if model is None:
@@ -286,27 +329,45 @@ class Pool(Generic[W]):
         return len(self._warm.get(model, ())) + self._starting[model]
 
     def _has_room(self) -> bool:
-        warm = sum(map(len, self._warm.values()))
-        return warm + self._starting.total() + len(self._lent) + len(self._ending) < self._limits.most
+        spare = sum(map(len, self._warm.values())) + self._starting.total()
+        return spare + len(self._lent) + len(self._kept) + len(self._ending) < self._limits.most
 
     def _make_room(self, model: str) -> None:
-        """Ends a spare process of another model, the longest unasked-for first; the room is there when it has ended."""
+        """Ends a spare process of another model, the longest unasked-for first, else the longest kept one.
+
+        The room is there when it has ended. A conversation without its process goes on in another.
+        """
         for other in self._wanted:
             if other != model and self._warm.get(other):
                 self._retire(self._warm[other].popleft())
                 return
+        if self._kept:
+            self._retire_kept(next(iter(self._kept)))
 
     def _drop_unusable(self) -> None:
-        for warm in self._warm.values():
-            for worker in [worker for worker in warm if not worker.usable]:
+        for model, warm in self._warm.items():
+            for worker in [worker for worker in warm if not worker.usable or model not in self._wanted]:
                 warm.remove(worker)
                 self._retire(worker)
+        now = self._clock()
+        for key in [key for key, (worker, until) in self._kept.items() if now >= until or not worker.usable]:
+            self._retire_kept(key)
+
+    def _forget_unwanted(self) -> None:
+        since = self._clock() - FORGET_AFTER_SECONDS
+        for model in [model for model, asked in self._wanted.items() if asked < since and model not in self._always]:
+            del self._wanted[model]
 
     # Ending.
 
     def _retire(self, worker: W) -> None:
         self._lent.add(worker)
         self.take_back(worker)
+
+    def _retire_kept(self, conversation: bytes) -> None:
+        worker, _ = self._kept.pop(conversation)
+        worker.kill()  # SIGTERM does not end it soon while it waits for a tool's result
+        self._retire(worker)
 
     def _see_to_its_end(self, worker: W) -> None:
         try:

@@ -28,6 +28,10 @@ class Question:
         return [{"role": "user", "content": [{"type": "text", "text": self.text}]}]
 
     @property
+    def tools(self) -> list[dict[str, Any]]:
+        return []
+
+    @property
     def parameters(self) -> dict[str, Any]:
         return {"max_tokens": _MOST_TOKENS}
 

@@ -7,9 +7,10 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from app.claude import conversation
-from app.claude.conversation import JsonLine, Prompt
+from app.claude import conversation, tools
+from app.claude.conversation import Block, JsonLine, Prompt
 from app.claude.events import (
+    AssistantLine,
     ControlResponseLine,
     Events,
     Line,
@@ -19,8 +20,10 @@ from app.claude.events import (
     StreamEvent,
     StreamEventLine,
     SystemLine,
+    UserLine,
 )
 from app.claude.failures import failure
+from app.claude.tools import Call
 from app.errors import CliCrashed, CliTimeout, PosternError
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,8 @@ log = logging.getLogger(__name__)
 # while the answer comes in, which is sure when that takes some milliseconds, and it is killed at the end besides.
 _GOES_ON_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "tool_use"})
 _CONFIGURE_SECONDS = 15.0
+# A call comes to the gateway within milliseconds of its tool_use.
+_CALL_SECONDS = 5.0
 # How often a turn in which nothing happens lets its reader look about.
 TICK_SECONDS = 0.25
 
@@ -39,7 +44,10 @@ RESTART: StreamEvent = {"type": "postern_restart"}
 class Process(Protocol):
     """What a turn needs of a `claude` process that has been made ready (app.claude.worker)."""
 
+    @property
+    def calls(self) -> Mapping[str, Call]: ...
     def configure(self, prompt: Prompt) -> list[JsonLine]: ...
+    def reconfigure(self, prompt: Prompt) -> JsonLine: ...
     def write(self, messages: Sequence[Mapping[str, Any]]) -> None: ...
     def read(self, timeout: float) -> list[Line]: ...
     def read_while(self, wanted: Callable[[Line], bool], seconds: float) -> Lines | None: ...
@@ -57,7 +65,10 @@ class Patience:
 
 
 class Turn:
-    """Iterate `events()`; each item is a batch that arrived together, empty when a tick brought nothing."""
+    """Iterate `events()`; each item is a batch that arrived together, empty when a tick brought nothing.
+
+    With `results` it is the next turn of the conversation that the process holds: it waits for its tools' results.
+    """
 
     def __init__(
         self,
@@ -65,15 +76,19 @@ class Turn:
         prompt: Prompt,
         patience: Patience,
         *,
+        results: Sequence[Block] = (),
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ):
+        self.answer: list[Block] = []  # the blocks of the assistant's message, as far as they are whole
+        self.waits_for_results = False  # it has ended with tool calls, and the process can go on when it has results
         self._process = process
         self._prompt = prompt
+        self._results = results
         self._patience = patience
         self._clock = clock
         self._wall_clock = wall_clock
-        self._asked_at = self._heard_at = clock()
+        self._begun_at = self._heard_at = clock()
         self._started = False  # a message_start was given
         self._stop_reason: str | None = None
         self._empty = True  # no content came yet: after an empty answer, too, the CLI goes on
@@ -84,9 +99,9 @@ class Turn:
 
     def events(self) -> Iterator[list[StreamEvent]]:
         """Ends after upstream's message_stop. Raises PosternError when there is no answer, or no whole one."""
-        for _ in self._ask():
+        for _ in self._go_on() if self._results else self._ask():
             yield []
-        self._asked_at = self._heard_at = self._clock()
+        self._heard_at = self._clock()
         while not self._done:
             lines = self._process.read(TICK_SECONDS)
             if lines:
@@ -126,20 +141,55 @@ class Turn:
                 self._process.write(pending)
                 pending = []
                 yield from self._await_result()
+                self._check_whole_time()
                 yield
         self._process.write([*pending, conversation.question(self._prompt.messages)])
 
     def _await_result(self) -> Iterator[None]:
-        deadline = self._clock() + _CONFIGURE_SECONDS
-        while (left := deadline - self._clock()) > 0:
-            for line in self._process.read(min(TICK_SECONDS, left)):
-                if isinstance(line, ResultLine):
-                    if line.is_error:
-                        raise failure(line.api_error_status, line.result)
-                    return
-                _check_control(line)
+        for line in self._lines(_CONFIGURE_SECONDS):
+            if isinstance(line, ResultLine):
+                if line.is_error:
+                    raise failure(line.api_error_status, line.result)
+                return
             yield
         raise CliTimeout("The claude CLI did not take the conversation's history in time.")
+
+    def _go_on(self) -> Iterator[None]:
+        """One result after the other, so that they stand in this order upstream. The last one makes the CLI ask."""
+        self._process.write([self._process.reconfigure(self._prompt)])
+        *earlier, last = self._results
+        for block in earlier:
+            yield from self._hand_over(block)
+            yield from self._await_its_place(block["tool_use_id"])
+        yield from self._hand_over(last)
+
+    def _hand_over(self, block: Block) -> Iterator[None]:
+        use = block["tool_use_id"]
+        lines = self._lines(_CALL_SECONDS)
+        while use not in self._process.calls:
+            if next(lines, lines) is lines:
+                raise CliTimeout("The claude CLI has not called the tool.", detail=f"no call for {use}")
+            yield
+        self._process.write([tools.result(self._process.calls[use], block)])
+
+    def _await_its_place(self, use: str) -> Iterator[None]:
+        for line in self._lines(_CALL_SECONDS):
+            content = line.message.content if isinstance(line, UserLine) else ""
+            if not isinstance(content, str) and any(block.tool_use_id == use for block in content):
+                return
+            yield
+        raise CliTimeout("The claude CLI did not take a tool's result in time.")
+
+    def _lines(self, seconds: float) -> Iterator[Line | None]:
+        """Each line that comes within so many seconds; None when a tick brought nothing."""
+        deadline = self._clock() + seconds
+        while (left := deadline - self._clock()) > 0:
+            lines = self._process.read(min(TICK_SECONDS, left))
+            for line in lines:
+                _check_control(line)
+            yield from lines
+            if not lines:
+                yield None
 
     def _interpret(self, line: Line) -> Iterator[StreamEvent]:
         if self._done:
@@ -149,6 +199,8 @@ class Turn:
                 yield from self._stream_event(event)
             case SystemLine(subtype="api_retry"):
                 self._weigh_retry(line)
+            case AssistantLine(message=message):
+                self.answer += message.content
             case RateLimitLine(rate_limit_info=info) if info.status == "rejected":
                 self._limit_resets_at = info.resets_at
             case ResultLine():
@@ -162,8 +214,10 @@ class Turn:
                 if self._started:
                     yield RESTART
                 self._started = True
+                self._failing_since = None
                 self._stop_reason = None
                 self._empty = True
+                self.answer = []
             case "content_block_delta":
                 self._empty = False
                 self._forbid_further_requests()
@@ -190,10 +244,18 @@ class Turn:
     def _ends_here(self, stop_reason: str | None) -> bool:
         """Ends the process before it can go on by itself, without waiting for the message_stop."""
         self._stop_reason = stop_reason
-        if stop_reason in _GOES_ON_AFTER or (stop_reason and self._empty):
+        if stop_reason == "tool_use" and self._calls_reach_us():
+            self.waits_for_results = True
+        elif stop_reason in _GOES_ON_AFTER or (stop_reason and self._empty):
             self._process.kill()
             self._done = True
         return self._done
+
+    def _calls_reach_us(self) -> bool:
+        """The CLI answers a call of a tool that nobody offered by itself, and goes on."""
+        offered = {tool["name"] for tool in self._prompt.tools}
+        called = [block["name"] for block in self.answer if block["type"] == "tool_use"]
+        return bool(called) and offered.issuperset(called)
 
     def _weigh_retry(self, line: SystemLine) -> None:
         """The CLI is about to wait and ask again: let it, while that can succeed soon."""
@@ -212,12 +274,14 @@ class Turn:
         return failure(line.api_error_status, line.result, wait)
 
     def _check_time(self) -> None:
-        now = self._clock()
-        silent = self._patience.between_events if self._started else self._patience.first_event
-        if now - self._heard_at > silent or now - self._asked_at > self._patience.whole_turn:
-            raise CliTimeout(
-                "The claude CLI did not answer in time.", detail=f"silent for {now - self._heard_at:.0f} s"
-            )
+        self._check_whole_time()
+        silent = self._clock() - self._heard_at
+        if silent > (self._patience.between_events if self._started else self._patience.first_event):
+            raise CliTimeout("The claude CLI did not answer in time.", detail=f"silent for {silent:.0f} s")
+
+    def _check_whole_time(self) -> None:
+        if self._clock() - self._begun_at > self._patience.whole_turn:
+            raise CliTimeout("The claude CLI did not answer in time.", detail="the turn took too long")
 
 
 def _is_delta(line: Line) -> bool:

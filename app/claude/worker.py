@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from app.claude import conversation
+from app.claude import abilities, conversation, tools
+from app.claude.abilities import Abilities
 from app.claude.account import credentials, hide_person, with_login
-from app.claude.command import Installation, command_line, environment
+from app.claude.command import TOOL_SERVER, Installation, command_line, environment
 from app.claude.conversation import JsonLine, Prompt
-from app.claude.events import ControlResponseLine, Line, Lines
+from app.claude.events import ControlRequestLine, ControlResponseLine, Line, Lines
 from app.claude.process import ClaudeProcess, run_and_read
+from app.claude.tools import Call, ToolServer
 from app.errors import CliCrashed, CliRefused, CliTimeout
 
 log = logging.getLogger(__name__)
@@ -55,7 +57,8 @@ class Worker:
         self._passed = started_with.passed
         hide_person(installation)
         self._initialized = False
-        self._thinking_can_be_off = True
+        self._abilities = Abilities()
+        self._tools = ToolServer()
         self._process = ClaudeProcess(
             command_line(started_with, model), environment(started_with), installation.empty_dir
         )
@@ -88,7 +91,8 @@ class Worker:
         self._process.write(messages)
 
     def read(self, timeout: float) -> list[Line]:
-        return self._process.read(timeout)
+        """What the CLI asks of the tools' server is answered, and left out."""
+        return [line for line in self._process.read(timeout) if not self._answers(line)]
 
     def read_while(self, wanted: Callable[[Line], bool], seconds: float) -> Lines | None:
         return self._process.read_while(wanted, seconds)
@@ -105,44 +109,62 @@ class Worker:
         for left_over in (self._installation.own_config / "sessions").glob(f"{self.pid}.*"):
             left_over.unlink(missing_ok=True)
 
+    @property
+    def calls(self) -> Mapping[str, Call]:
+        """Tool calls that wait for their results."""
+        return self._tools.calls
+
     def configure(self, prompt: Prompt) -> list[JsonLine]:
-        """The lines that give the process this conversation's system prompt and parameters."""
+        """The lines that give the process this conversation's system prompt, tools and parameters."""
         lines = []
+        self._tools.offer(prompt.tools)
         if not self._initialized:
-            lines.append(conversation.initialize("system", prompt.system))
-        elif prompt.system:
-            lines.append(conversation.late_system_prompt("system", self.model, prompt.system))
-        off = {"thinking": {"type": "disabled"}} if self._thinking_can_be_off else {}
-        lines.append(conversation.request_body("body", off | dict(prompt.parameters)))
-        return lines
+            self._initialize(prompt.system, [TOOL_SERVER] if prompt.tools else [])
+        else:
+            if prompt.system:
+                lines.append(conversation.late_system_prompt("system", self.model, prompt.system))
+            if prompt.tools:
+                lines.append(tools.changed("tools"))
+        return [*lines, conversation.request_body("body", self._body(prompt))]
+
+    def reconfigure(self, prompt: Prompt) -> JsonLine:
+        """The line with the parameters of the next request in the same conversation."""
+        return conversation.next_request_body("body", self._body(prompt))
+
+    def _body(self, prompt: Prompt) -> dict[str, Any]:
+        """The tools stand here, for so they reach upstream with all that the client said of them."""
+        offered = {"tools": list(prompt.tools)} if prompt.tools else {}
+        return self._abilities.fitted(prompt.parameters) | offered
+
+    def _answers(self, line: Line) -> bool:
+        if not isinstance(line, ControlRequestLine):
+            return False
+        if answer := self._tools.hear(line):
+            self._process.write([answer])
+        return True
 
     def _warm_up(self, late_system_prompt: bool, exercise: bool) -> None:
         if not late_system_prompt:
             self._ask(conversation.request_body("ready", {}))
             return
-        ready = self._ask(conversation.initialize("ready", []))
-        self._thinking_can_be_off = _supports_thinking_off(ready, self.model)
-        self._initialized = True
+        self._initialize([], [TOOL_SERVER])
         if exercise:
             # Only to be quicker later: an upstream that does not answer keeps no process from serving.
             with suppress(CliTimeout, CliRefused):
                 self._ask(conversation.control_request("exercise", "get_context_usage"), _EXERCISE_SECONDS)
 
+    def _initialize(self, system: Sequence[str], servers: Sequence[str]) -> None:
+        ready = self._ask(conversation.initialize("ready", system, servers))
+        self._abilities = abilities.of_model(ready.get("models", []), self.model)
+        self._initialized = True
+
     def _ask(self, request: JsonLine, seconds: float = _READY_SECONDS) -> dict[str, Any]:
         self._process.write([request])
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            for line in self._process.read(left):
+            for line in self.read(left):
                 if isinstance(line, ControlResponseLine) and line.response.request_id == request["request_id"]:
                     if line.response.subtype != "success":
                         raise CliRefused("The claude CLI refused to start.", detail=line.response.error)
                     return line.response.response or {}
         raise CliTimeout("The claude CLI did not get ready in time.", detail=f"pid {self.pid}")
-
-
-def _supports_thinking_off(ready: Mapping[str, Any], model: str) -> bool:
-    """By the CLI's own list of models. A model that is not on it is an older one, which can do without thinking."""
-    for entry in ready.get("models", []):
-        if model in (entry.get("value"), entry.get("resolvedModel")):
-            return entry.get("supportsThinkingOff") is not False
-    return True

@@ -20,7 +20,7 @@ from app.access.upkeep import Upkeep
 from app.claude import account, login, volume
 from app.claude.account import Account
 from app.claude.command import Installation
-from app.claude.completion import Completion
+from app.claude.completion import Completion, Order
 from app.claude.conversation import Prompt
 from app.claude.login import Login
 from app.claude.login_watch import LoginWatch
@@ -79,11 +79,12 @@ class Services:
     shown_once: ShownOnce[tuple[str, Key]] = field(default_factory=ShownOnce)
     clock: Callable[[], float] = time.time
 
-    def complete(self, model: str, prompt: Prompt, n: int) -> Completion:
-        """Raises UnknownModel, InvalidRequest. `model` is a public name."""
+    def complete(self, model: str, prompt: Prompt, n: int, owner: str = "") -> Completion:
+        """Raises UnknownModel, InvalidRequest. `model` is a public name; `owner` the id of the key that asks."""
         if n > self.most_choices:
             raise InvalidRequest(f"n is at most {self.most_choices} here: each choice takes a process.", param="n")
-        return Completion(self.pool, self.catalogue.find(model).cli, prompt, n, self.patience, self.watch)
+        order = Order(self.catalogue.find(model).cli, prompt, owner)
+        return Completion(self.pool, order, n, self.patience, self.watch)
 
     def ask(self) -> str:
         """A short question, really answered. Raises PosternError."""

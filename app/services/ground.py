@@ -116,12 +116,15 @@ def _binary(configured: str) -> Path:
 
 
 def limits(settings: Settings) -> Limits:
+    most = settings.pool.max or _most_by_memory()
     return Limits(
         warm=settings.pool.warm,
-        most=settings.pool.max or _most_by_memory(),
+        most=most,
         starters=settings.pool.starters,
         queue=settings.queue.max,
         queue_seconds=settings.queue.timeout,
+        kept=most // 2,
+        kept_seconds=settings.pool.keep,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.claude.completion import Batch, Completion
+from app.claude.completion import Batch, Completion, Order
 from app.claude.events import Line, ResultLine, StreamEventLine
 from app.claude.pool import Place
 from app.claude.turn import Patience
@@ -120,7 +120,7 @@ def complete() -> Iterator[Callable[..., Completion]]:
     made = []
 
     def make(lender: Lender, n: int = 1) -> Completion:
-        made.append(Completion(lender, "sonnet", PROMPT, n, Patience()))
+        made.append(Completion(lender, Order("sonnet", PROMPT), n, Patience()))
         return made[-1]
 
     yield make

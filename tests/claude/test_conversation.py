@@ -169,7 +169,7 @@ def test_a_clients_text_stays_within_one_line_and_one_string(said: str):
     lines = [
         *(line for batch in history(messages) for line in batch),
         question(messages),
-        conversation.initialize("1", [said]),
+        conversation.initialize("1", [said], []),
         conversation.late_system_prompt("1", "sonnet", [said]),
         conversation.request_body("1", {"stop_sequences": [said], "metadata": {"user_id": said}}),
     ]
@@ -196,7 +196,7 @@ def test_a_control_request_has_its_own_form():
 
 @pytest.mark.parametrize(("system", "sent"), [([], [""]), (["a"], ["a"]), (["a", "b"], ["a\n\nb"])])
 def test_initialize_always_has_a_system_prompt(system: list[str], sent: list[str]):
-    request = conversation.initialize("1", system)["request"]
+    request = conversation.initialize("1", system, [])["request"]
     assert (request["subtype"], request["systemPrompt"]) == ("initialize", sent)
 
 

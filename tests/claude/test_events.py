@@ -14,9 +14,12 @@ from app.claude.events import (
     Line,
     RateLimit,
     RateLimitLine,
+    ResultBlock,
     ResultLine,
     StreamEventLine,
     SystemLine,
+    UserLine,
+    UserMessage,
     parse_line,
 )
 from app.errors import CliCrashed
@@ -57,6 +60,13 @@ KNOWN: list[tuple[dict[str, Any], Line]] = [
         ResultLine(num_turns=3, subtype="error_during_execution"),
     ),
 ]
+KNOWN += [
+    ({"type": "user", "message": {"content": "a text"}}, UserLine(UserMessage("a text"))),
+    (
+        {"type": "user", "message": {"content": [{"type": "tool_result", "tool_use_id": "t1", "content": "x"}]}},
+        UserLine(UserMessage([ResultBlock("tool_result", "t1")])),
+    ),
+]
 IDS = [f"{raw['type']}-{number}" for number, (raw, _) in enumerate(KNOWN)]
 
 
@@ -76,7 +86,6 @@ def test_order_of_keys_and_unknown_fields_change_nothing(raw: dict[str, Any], li
 @pytest.mark.parametrize(
     "raw",
     [
-        {"type": "user", "message": {"content": []}},
         {"type": "keep_alive"},
         {"type": "tomorrows_type", "event": 5, "response": None},
         {"event": 5, "type": "Result"},

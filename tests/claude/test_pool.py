@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.claude.breaker import Breaker
-from app.claude.pool import Limits, Place, Pool
+from app.claude.pool import FORGET_AFTER_SECONDS, Limits, Place, Pool
 from app.errors import CliCrashed, QueueFull, QueueTimeout, Resting, ShuttingDown
 from tests.support.processes import wait_until
 
@@ -29,6 +29,9 @@ class Worker:
         self._starts = started
 
     def terminate(self) -> None:
+        self.terminated = True
+
+    def kill(self) -> None:
         self.terminated = True
 
     def close(self) -> None:
@@ -650,4 +653,114 @@ def test_the_status_tells_where_every_process_is(opened, starts, clients):
     pool = opened("sonnet", warm=2, most=4)
     lent(pool, "sonnet")
     wait_until(lambda: warm(pool) == 2, SOON, "spare processes")
-    assert pool.status() == {"warm": {"sonnet": 2}, "starting": 0, "busy": 1, "ending": 0, "waiting": 0, "most": 4}
+    assert pool.status() == {
+        "warm": {"sonnet": 2},
+        "starting": 0,
+        "busy": 1,
+        "kept": 0,
+        "ending": 0,
+        "waiting": 0,
+        "most": 4,
+    }
+
+
+# ---- a process that stays with its conversation
+
+
+def kept(pool: Pool[Worker], conversation: bytes, model: str = "sonnet") -> Worker:
+    place = lent(pool, model)
+    worker = place.worker
+    pool.keep(place, conversation)
+    pool.leave(place)
+    assert worker
+    return worker
+
+
+def test_a_kept_process_goes_on_with_its_conversation_only_and_once(opened):  # threat 9
+    pool = opened("sonnet", most=4, kept=2)
+    worker = kept(pool, b"one")
+    assert pool.resume(b"other") is None
+    place = pool.resume(b"one")
+    assert place.worker is worker
+    assert pool.resume(b"one") is None
+    pool.leave(place)
+    assert worker.terminated
+
+
+def test_a_kept_process_is_not_lent_to_others(opened):  # threat 9
+    pool = opened("sonnet", most=4, kept=2)
+    worker = kept(pool, b"one")
+    others = [lent(pool, "sonnet") for _ in range(2)]
+    assert worker not in [place.worker for place in others]
+    assert not pool.busy or not worker.terminated
+    for place in others:
+        pool.leave(place)
+
+
+def test_only_so_many_are_kept_and_the_longest_kept_goes_first(opened):
+    pool = opened("sonnet", most=8, kept=2)
+    first, second, third = (kept(pool, name) for name in (b"1", b"2", b"3"))
+    assert (first.terminated, second.terminated, third.terminated) == (True, False, False)
+    assert pool.resume(b"1") is None
+    pool.leave(pool.resume(b"2"))
+
+
+def test_a_process_is_kept_for_a_time(opened):
+    clock = Clock()
+    pool = opened("sonnet", most=4, kept=2, kept_seconds=300, clock=clock)
+    worker = kept(pool, b"one")
+    clock.now += 299
+    pool.leave(pool.resume(b"unknown") or Place("", 0))
+    assert not worker.terminated
+    clock.now += 1
+    assert pool.resume(b"one") is None
+    assert worker.terminated
+
+
+def test_a_kept_process_that_died_is_not_resumed(opened):
+    pool = opened("sonnet", most=4, kept=2)
+    worker = kept(pool, b"one")
+    worker.usable = False
+    assert pool.resume(b"one") is None
+
+
+def test_a_request_that_needs_room_takes_a_kept_ones(opened, starts):  # threat 22
+    pool = opened("sonnet", warm=0, most=1, kept=1)
+    worker = kept(pool, b"one")
+    place = lent(pool, "sonnet")
+    assert worker.terminated
+    assert (place.worker is not worker, starts.most_at_once) == (True, 1)
+    pool.leave(place)
+
+
+def test_none_is_kept_where_none_may_be_or_at_the_end(opened):
+    pool = opened("sonnet", most=4, kept=0)
+    assert kept(pool, b"one").terminated
+    draining = opened("sonnet", most=4, kept=2)
+    place = lent(draining, "sonnet")
+    draining.drain()
+    worker = place.worker
+    draining.keep(place, b"one")
+    draining.leave(place)
+    assert worker.terminated
+
+
+def test_kept_ones_end_with_the_login_and_with_the_pool(opened):
+    pool = opened("sonnet", most=4, kept=2)
+    before, after = kept(pool, b"one"), None
+    pool.renew()
+    assert before.terminated
+    after = kept(pool, b"two")
+    pool.close()
+    assert after.closed.is_set()
+
+
+def test_a_model_that_nobody_asks_for_is_forgotten(opened, starts):
+    clock = Clock()
+    pool = opened("sonnet", most=6, clock=clock)
+    pool.leave(lent(pool, "opus"))
+    clock.now += 10
+    pool.leave(lent(pool, "haiku"))
+    clock.now += FORGET_AFTER_SECONDS - 5
+    pool.leave(lent(pool, "sonnet"))
+    wait_until(lambda: set(pool.status()["warm"]) <= {"sonnet", "haiku"}, SOON, "opus is forgotten")

@@ -1,0 +1,80 @@
+"""Which process a request goes on with."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.claude.continuity import key_after, key_before, tool_results
+from app.protocols.prompt import Prompt
+
+Json = dict[str, Any]
+TOOLS = [{"name": "look", "input_schema": {"type": "object"}}]
+USE = {"type": "tool_use", "id": "t1", "name": "look", "input": {"a": 1, "b": [2]}}
+
+
+def text(said: str) -> Json:
+    return {"type": "text", "text": said}
+
+
+def message(role: str, *blocks: Json) -> Json:
+    return {"role": role, "content": list(blocks)}
+
+
+RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": [text("rain")]}
+FIRST = Prompt(["Be brief."], [message("user", text("hi"))], {"max_tokens": 5}, TOOLS)
+KEPT = key_after("key-1", "sonnet", FIRST, [text("Let me "), text("see."), USE])
+
+
+def following(*answer: Json, **changes: Any) -> Prompt:
+    messages = [*FIRST.messages, message("assistant", *answer), message("user", RESULT)]
+    return replace(FIRST, **{"messages": messages, **changes})
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        following(text("Let me see."), USE),
+        following(text("Let me see."), USE | {"input": {"b": [2], "a": 1}}),
+        following({"type": "thinking", "thinking": "Hm.", "signature": "s"}, text("Let me see."), USE),
+        following(text("Let me see."), USE, parameters={"temperature": 1}),
+    ],
+)
+def test_the_same_conversation_goes_on(prompt: Prompt):
+    assert key_before("key-1", "sonnet", prompt) == KEPT
+
+
+@pytest.mark.parametrize(
+    ("owner", "model", "prompt"),
+    [
+        ("key-2", "sonnet", following(text("Let me see."), USE)),
+        ("key-1", "opus", following(text("Let me see."), USE)),
+        ("key-1", "sonnet", following(text("Let me look."), USE)),
+        ("key-1", "sonnet", following(text("Let me see."), USE | {"input": {"a": 2, "b": [2]}})),
+        ("key-1", "sonnet", following(text("Let me see."), USE | {"id": "t2"})),
+        ("key-1", "sonnet", following(text("Let me see."), USE, system=["Be long."])),
+        ("key-1", "sonnet", following(text("Let me see."), USE, tools=[])),
+        (
+            "key-1",
+            "sonnet",
+            replace(
+                FIRST,
+                messages=[
+                    message("user", text("ho")),
+                    message("assistant", text("Let me see."), USE),
+                    message("user", RESULT),
+                ],
+            ),
+        ),
+    ],
+)
+def test_any_other_one_does_not(owner: str, model: str, prompt: Prompt):  # threat 9
+    assert key_before(owner, model, prompt) != KEPT
+
+
+def test_only_results_go_on():
+    prompt = following(USE)
+    assert tool_results(prompt) == [RESULT]
+    assert tool_results(replace(prompt, messages=[message("user", RESULT, text("And now?"))])) == []
+    assert tool_results(replace(prompt, messages=[message("user", text("hi"))])) == []
+    assert tool_results(replace(prompt, messages=[message("user", RESULT | {"content": []})])) == []
