@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from app.claude import continuity
+from app.claude.asking import TICK_SECONDS
 from app.claude.conversation import Block, Prompt
 from app.claude.events import Events, StreamEvent
 from app.claude.pool import Place
-from app.claude.turn import TICK_SECONDS, Patience, Turn
+from app.claude.turn import Patience, Turn
 from app.claude.worker import Worker
 from app.errors import CliError, PosternError
 

@@ -2,16 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from app.claude import conversation, tools
-from app.claude.conversation import Block, JsonLine, Prompt
+from app.claude import conversation
+from app.claude.asking import TICK_SECONDS, Asked, Asking, check_control
+from app.claude.conversation import Block, Prompt
 from app.claude.events import (
     AssistantLine,
-    ControlResponseLine,
     Events,
     Line,
     Lines,
@@ -20,10 +20,8 @@ from app.claude.events import (
     StreamEvent,
     StreamEventLine,
     SystemLine,
-    UserLine,
 )
 from app.claude.failures import failure
-from app.claude.tools import Call
 from app.errors import CliCrashed, CliTimeout, PosternError
 
 log = logging.getLogger(__name__)
@@ -31,25 +29,14 @@ log = logging.getLogger(__name__)
 # After one of these the CLI goes on upstream by itself ("Output token limit hit. Resume directly"). It is told not to
 # while the answer comes in, which is sure when that takes some milliseconds, and it is killed at the end besides.
 _GOES_ON_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "tool_use"})
-_CONFIGURE_SECONDS = 15.0
-# A call comes to the gateway within milliseconds of its tool_use.
-_CALL_SECONDS = 5.0
-# How often a turn in which nothing happens lets its reader look about.
-TICK_SECONDS = 0.25
 
 # Upstream began again: what came so far of the message belongs to no answer. Ours, not Anthropic's.
 RESTART: StreamEvent = {"type": "postern_restart"}
 
 
-class Process(Protocol):
+class Process(Asked, Protocol):
     """What a turn needs of a `claude` process that has been made ready (app.claude.worker)."""
 
-    @property
-    def calls(self) -> Mapping[str, Call]: ...
-    def configure(self, prompt: Prompt) -> list[JsonLine]: ...
-    def reconfigure(self, prompt: Prompt) -> JsonLine: ...
-    def write(self, messages: Sequence[Mapping[str, Any]]) -> None: ...
-    def read(self, timeout: float) -> list[Line]: ...
     def read_while(self, wanted: Callable[[Line], bool], seconds: float) -> Lines | None: ...
     def kill(self) -> None: ...
 
@@ -99,7 +86,9 @@ class Turn:
 
     def events(self) -> Iterator[list[StreamEvent]]:
         """Ends after upstream's message_stop. Raises PosternError when there is no answer, or no whole one."""
-        for _ in self._go_on() if self._results else self._ask():
+        asking = Asking(self._process, self._prompt, self._clock)
+        for _ in asking.go_on(self._results) if self._results else asking.anew():
+            self._check_whole_time()
             yield []
         self._heard_at = self._clock()
         while not self._done:
@@ -132,65 +121,6 @@ class Turn:
             for lines in batches:
                 yield [line.event for line in lines if isinstance(line, StreamEventLine)]
 
-    def _ask(self) -> Iterator[None]:
-        """Everything is written in as few pieces as the order allows: see conversation.history."""
-        pending = self._process.configure(self._prompt)
-        for batch in conversation.history(self._prompt.messages):
-            pending += batch
-            if batch[-1]["type"] == "user":
-                self._process.write(pending)
-                pending = []
-                yield from self._await_result()
-                self._check_whole_time()
-                yield
-        self._process.write([*pending, conversation.question(self._prompt.messages)])
-
-    def _await_result(self) -> Iterator[None]:
-        for line in self._lines(_CONFIGURE_SECONDS):
-            if isinstance(line, ResultLine):
-                if line.is_error:
-                    raise failure(line.api_error_status, line.result)
-                return
-            yield
-        raise CliTimeout("The claude CLI did not take the conversation's history in time.")
-
-    def _go_on(self) -> Iterator[None]:
-        """One result after the other, so that they stand in this order upstream. The last one makes the CLI ask."""
-        self._process.write([self._process.reconfigure(self._prompt)])
-        *earlier, last = self._results
-        for block in earlier:
-            yield from self._hand_over(block)
-            yield from self._await_its_place(block["tool_use_id"])
-        yield from self._hand_over(last)
-
-    def _hand_over(self, block: Block) -> Iterator[None]:
-        use = block["tool_use_id"]
-        lines = self._lines(_CALL_SECONDS)
-        while use not in self._process.calls:
-            if next(lines, lines) is lines:
-                raise CliTimeout("The claude CLI has not called the tool.", detail=f"no call for {use}")
-            yield
-        self._process.write([tools.result(self._process.calls[use], block)])
-
-    def _await_its_place(self, use: str) -> Iterator[None]:
-        for line in self._lines(_CALL_SECONDS):
-            content = line.message.content if isinstance(line, UserLine) else ""
-            if not isinstance(content, str) and any(block.tool_use_id == use for block in content):
-                return
-            yield
-        raise CliTimeout("The claude CLI did not take a tool's result in time.")
-
-    def _lines(self, seconds: float) -> Iterator[Line | None]:
-        """Each line that comes within so many seconds; None when a tick brought nothing."""
-        deadline = self._clock() + seconds
-        while (left := deadline - self._clock()) > 0:
-            lines = self._process.read(min(TICK_SECONDS, left))
-            for line in lines:
-                _check_control(line)
-            yield from lines
-            if not lines:
-                yield None
-
     def _interpret(self, line: Line) -> Iterator[StreamEvent]:
         if self._done:
             return
@@ -206,7 +136,7 @@ class Turn:
             case ResultLine():
                 raise self._failed(line)
             case _:
-                _check_control(line)
+                check_control(line)
 
     def _stream_event(self, event: StreamEvent) -> Iterator[StreamEvent]:
         match event.get("type"):
@@ -286,8 +216,3 @@ class Turn:
 
 def _is_delta(line: Line) -> bool:
     return isinstance(line, StreamEventLine) and line.event.get("type") == "content_block_delta"
-
-
-def _check_control(line: Line) -> None:
-    if isinstance(line, ControlResponseLine) and line.response.subtype == "error":
-        raise CliCrashed("The claude CLI refused its configuration.", detail=line.response.error)

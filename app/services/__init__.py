@@ -22,6 +22,7 @@ from app.claude.account import Account
 from app.claude.command import Installation
 from app.claude.completion import Completion, Order
 from app.claude.conversation import Prompt
+from app.claude.counting import count_tokens
 from app.claude.login import Login
 from app.claude.login_watch import LoginWatch
 from app.claude.models import Catalogue
@@ -85,6 +86,10 @@ class Services:
             raise InvalidRequest(f"n is at most {self.most_choices} here: each choice takes a process.", param="n")
         order = Order(self.catalogue.find(model).cli, prompt, owner)
         return Completion(self.pool, order, n, self.patience, self.watch)
+
+    def count_tokens(self, model: str, prompt: Prompt) -> int:
+        """Raises UnknownModel, and PosternError when upstream cannot be asked."""
+        return count_tokens(self.pool, Order(self.catalogue.find(model).cli, prompt))
 
     def ask(self) -> str:
         """A short question, really answered. Raises PosternError."""

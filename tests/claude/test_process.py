@@ -360,6 +360,19 @@ def test_a_crash_in_the_history_is_an_error_of_the_gateway(faulty: Gateway, acti
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "cli_crashed")
 
 
+def test_signs_of_life_for_the_client_are_none_of_the_clis(tmp_path: Path):  # threat 17
+    """A stream that is kept alive by comments, and relayed, ends when its process has been silent for too long."""
+    binary = stub_claude.install(tmp_path / "bin")
+    often = {"GATEWAY_STREAM__KEEPALIVE": "0.5", "GATEWAY_TURN__IDLE_TIMEOUT": "2", "GATEWAY_TURN__TIMEOUT": "60"}
+    environ = {**FAST, **often, "GATEWAY_CLAUDE_BIN": str(binary)}
+    with running_gateway(None, tmp_path, environ=environ) as running:
+        begun = time.monotonic()
+        answer = running.chat(prompt("hang", at="middle"), stream=True)
+        assert ": ping" in answer.text
+        assert '"cli_timeout"' in answer.text
+        assert 2 < time.monotonic() - begun < 8
+
+
 @pytest.mark.parametrize("action", CRASHES)
 def test_a_crash_before_a_stream_begins_keeps_its_status(faulty: Gateway, action: str):  # threat 18
     answer = faulty.chat(prompt(action), stream=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.claude.completion import Completion, Order
+from app.claude.counting import count_tokens
 from app.claude.pool import Place
 from app.claude.turn import Patience
 from app.claude.worker import Worker
@@ -265,3 +266,16 @@ def test_an_answer_that_ends_otherwise_keeps_no_process(lender: Lender, own_sand
     answered(lender, [asking(call("get_weather", city="Bonn"), stop=reason)])
     assert not lender.kept
     assert len(own_sandbox.messages()) == 1
+
+
+def test_tokens_are_counted_without_asking_a_model(lender: Lender, own_sandbox: Sandbox):
+    history = [user(text("first")), {"role": "assistant", "content": [text("yes")]}, user(text("x" * 4000), picture())]
+
+    def count(messages: Sequence[Json], system: Sequence[str] = (), tools: Sequence[Json] = ()) -> int:
+        return count_tokens(lender, Order("sonnet", Prompt(list(system), messages, {}, tools)))
+
+    plainly = count(history)
+    assert 2600 < plainly < 3000  # the sandbox: characters by four, 1600 for a picture; the CLI's own notes
+    assert 999 <= count(history, ["y" * 4000]) - plainly <= 1001
+    assert 900 < count(history, [], [WEATHER]) - plainly < 1300
+    assert own_sandbox.messages() == []

@@ -1,10 +1,12 @@
 """A turn, on a process that follows a script. Time is the script's."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app.claude.asking import TICK_SECONDS
 from app.claude.events import (
     AssistantLine,
     AssistantMessage,
@@ -20,7 +22,7 @@ from app.claude.events import (
     StreamEventLine,
     SystemLine,
 )
-from app.claude.turn import RESTART, TICK_SECONDS, Patience, Turn
+from app.claude.turn import RESTART, Patience, Turn
 from app.errors import (
     CliCrashed,
     CliTimeout,
@@ -49,6 +51,7 @@ class ScriptedProcess:
         self._steps = list(steps)
         self.now = 1000.0
         self.killed = 0
+        self.calls: dict[str, Any] = {}
         self.log: list[Any] = []  # what was written, and "read" for each batch that was taken
 
     def clock(self) -> float:
@@ -56,6 +59,9 @@ class ScriptedProcess:
 
     def configure(self, prompt: Prompt) -> list[dict[str, Any]]:
         return [{"type": "control_request", "body": dict(prompt.parameters)}]
+
+    def reconfigure(self, prompt: Prompt) -> dict[str, Any]:
+        return {"type": "control_request", "body": dict(prompt.parameters)}
 
     def write(self, messages: Sequence[Mapping[str, Any]]) -> None:
         self.log.append([outline(message) for message in messages])
@@ -546,3 +552,52 @@ def test_a_reader_that_is_slow_at_the_end_gets_the_end():
     assert len(next(found)) == 4
     process.now += 1000
     assert list(found) == []
+
+
+def test_a_failure_that_is_over_does_not_count_against_the_next():
+    process = ScriptedProcess(
+        [retry(5.0)], 5.0, [START, text("a")], 8.0, [retry(1.0)], 1.0, [START, text("b"), delta(), STOP]
+    )
+    events = [event for batch in turn(process).events() for event in batch]
+    assert events.count(RESTART) == 1
+    assert events[-1] == {"type": "message_stop"}
+
+
+def test_a_history_that_takes_for_ever_is_given_up():  # threat 17
+    process = ScriptedProcess(*(step for _ in range(20) for step in (14.0, [TAKEN])))
+    with pytest.raises(CliTimeout):
+        list(turn(process, prompt(*["user", "assistant"] * 20)).events())
+    assert process.now - 1000.0 < PATIENCE.whole_turn + 15
+
+
+# ---- tools
+
+TOOLS = [{"name": "look", "input_schema": {"type": "object"}}]
+USE = {"type": "tool_use", "id": "t1", "name": "look", "input": {}}
+CALLED = [START, text("a"), AssistantLine(AssistantMessage("claude-x", [USE])), delta("tool_use")]
+
+
+def with_tools(asked: Prompt) -> Prompt:
+    return replace(asked, tools=TOOLS)
+
+
+def test_a_process_whose_tools_were_called_is_left_to_wait():
+    process = ScriptedProcess(CALLED, [STOP])
+    one = turn(process, with_tools(prompt()))
+    assert [event["type"] for batch in one.events() for event in batch][-1] == "message_stop"
+    assert (one.waits_for_results, one.answer, process.killed) == (True, [USE], 0)
+
+
+@pytest.mark.parametrize("asked", [prompt(), replace(prompt(), tools=[{"name": "other"}])])
+def test_a_process_that_would_answer_its_call_itself_is_killed(asked: Prompt):  # threat 7
+    process = ScriptedProcess(CALLED)
+    one = turn(process, asked)
+    assert [event["type"] for batch in one.events() for event in batch][-1] == "message_stop"
+    assert (one.waits_for_results, process.killed) == (False, 1)
+
+
+def test_a_call_that_never_comes_is_given_up():
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "rain"}]}
+    process = ScriptedProcess()
+    with pytest.raises(CliTimeout):
+        list(Turn(process, with_tools(prompt()), PATIENCE, results=[result], clock=process.clock).events())
