@@ -64,6 +64,7 @@ class SessionSettings(_Section, frozen=True):
 class HttpSettings(_Section, frozen=True):
     max_body_bytes: Positive
     connections: Positive
+    body_timeout: Seconds
     write_timeout: Seconds
     drain: Seconds
 
