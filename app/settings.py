@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -79,6 +80,7 @@ class Settings(_Section, frozen=True):
     master_key: str
     admin_password: str
     secret_key: str
+    public_url: str
     trusted_hosts: list[str]
     trusted_proxies: list[str]
     sign_in_base: str
@@ -102,6 +104,18 @@ def load(environ: Mapping[str, str], path: Path = CONFIG_DIR / "gateway.toml") -
     for name, text in sorted(_overrides(environ).items()):
         _override(values, name, text)
     return msgspec.structs.replace(_convert(values, "settings"), environ=dict(environ))
+
+
+def web_address(text: str, setting: str) -> str:
+    """Without a slash at its end; empty when none is set. Raises SettingsError."""
+    try:
+        parts = urlsplit(text)
+        plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and text.isprintable()
+        if text and (not plain or " " in text or "@" in parts.netloc or "?" in text or "#" in text):
+            raise ValueError("it must be like https://gateway.example.com, with a path or without")
+    except ValueError as error:
+        raise SettingsError(f"{setting} (it is {text!r}): {error}") from error
+    return text.rstrip("/")
 
 
 def _convert(values: dict[str, Any], source: str) -> Settings:

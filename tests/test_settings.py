@@ -312,6 +312,14 @@ def test_what_a_setting_points_to_must_be_there(environ: dict[str, str], told: s
     assert unprepared(installed() | environ).startswith(told)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["gateway.example.com", "ftp://x", "https://", "https://x:99999", "https://[x", "https://x/?a=b", "https://u@x"],
+)
+def test_an_address_for_browsers_must_be_one(address: str, installed):
+    assert unprepared(installed() | {"GATEWAY_PUBLIC_URL": address}).startswith(f"public_url (it is {address!r}): ")
+
+
 def test_a_cli_that_is_too_old_stops_the_start(installed):
     assert unprepared(installed("2.0.1 (Claude Code)")).startswith("claude 2.0.1 (Claude Code) is too old: ")
 

@@ -18,7 +18,7 @@ from app.claude.pool import Limits
 from app.claude.turn import Patience
 from app.claude.worker import installed_version
 from app.errors import SettingsError, UnknownModel
-from app.settings import CONFIG_DIR, Settings
+from app.settings import CONFIG_DIR, Settings, web_address
 from app.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class Ground:
 
 def prepare(settings: Settings) -> Ground:
     """Starts nothing. Raises SettingsError, CliCrashed with a sentence for the operator."""
+    web_address(settings.public_url, "public_url")
     catalogue = read_models()
     _check_models(settings.pool.models, catalogue)
     data_dir = _folder(Path(settings.data_dir).absolute(), "data_dir")

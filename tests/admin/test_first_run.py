@@ -56,6 +56,12 @@ def claim(browser: Admin, link: str) -> None:
     browser.get("/setup")
 
 
+@pytest.mark.parametrize("address", ["https://gateway.example.com", "https://example.com:8443/claude/"])
+def test_the_link_leads_where_browsers_find_the_gateway(address: str, tmp_path: Path):
+    with stubbed_gateway(tmp_path, environ=FRESH | {"GATEWAY_PUBLIC_URL": address}) as gateway:
+        assert set_up_link(gateway.log.read_text()).startswith(f"{address.rstrip('/')}/setup?token=")
+
+
 def test_the_link_makes_one_browser_the_one(house: House):  # threat 51
     link, browser = house.link(), house.browser()
     assert re.fullmatch(r"/setup\?token=[\w-]{43}", link)
