@@ -37,6 +37,7 @@ def _keys_page(errors: Mapping[str, str], typed: Mapping[str, object] | None = N
         q=query,
         keys=services().keys.list(query),
         master=masters[0] if masters else None,
+        in_file=services().keys.plain_master() is not None,
         previous=previous,
         users=users_of(previous.id, since=masters[0].created_at) if previous else [],
         idempotency_key=secrets.token_urlsafe(16),

@@ -6,7 +6,7 @@ from functools import partial
 
 from app.access.administrators import Administrators
 from app.access.audit import Audit
-from app.access.first_run import STEPS, FirstRun
+from app.access.first_run import FirstRun
 from app.access.keys import Keys
 from app.access.sessions import Sessions
 from app.access.throttle import Throttle
@@ -97,9 +97,6 @@ def _warn_of_ignored_key(settings: Settings, keys: Keys) -> None:
 
 def _offer_first_run(running: Services, settings: Settings) -> None:
     if running.administrators.exists():
-        if settings.admin_password:
-            for step in STEPS:
-                running.first_run.complete(step)
         return
     log.warning(
         "No administrator yet. Open this link once, within 30 minutes: %s/setup?token=%s",

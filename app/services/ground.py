@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.access.administrators import Administrators
+from app.access.first_run import STEPS, FirstRun
 from app.access.keys import Keys
 from app.access.secret_key import load_secret_key
 from app.claude.command import PASSED_THROUGH, Installation
@@ -56,10 +57,22 @@ def read_models() -> Catalogue:
 def _database(settings: Settings, data_dir: Path, secret_key: bytes) -> Database:
     """With what the first start puts into it. No connection is left open: the worker is forked after this."""
     database = Database(data_dir / "postern.sqlite")
-    Keys(database, secret=secret_key).seed_master(settings.master_key, data_dir)
-    Administrators(database).seed(settings.admin_password)
+    keys = Keys(database, secret=secret_key)
+    keys.seed_master(settings.master_key, data_dir)
+    _seed_administrator(settings.admin_password, database, key_is_known=keys.plain_master() is None)
     database.close()
     return database
+
+
+def _seed_administrator(password: str, database: Database, *, key_is_known: bool) -> None:
+    """Then nobody is led through the set-up; but a key that was made for them is still to be stored elsewhere."""
+    administrators, first_run = Administrators(database), FirstRun(database)
+    there_was_one = administrators.exists()
+    administrators.seed(password)
+    if password and not there_was_one:
+        for step in STEPS:
+            if key_is_known or step != "key":
+                first_run.complete(step)
 
 
 def _check_models(names: Iterable[str], catalogue: Catalogue) -> None:
