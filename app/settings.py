@@ -5,7 +5,8 @@ by GATEWAY_SECTION__NAME, and a secret also by GATEWAY_NAME_FILE, which names a 
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -104,6 +105,14 @@ def load(environ: Mapping[str, str], path: Path = CONFIG_DIR / "gateway.toml") -
     for name, text in sorted(_overrides(environ).items()):
         _override(values, name, text)
     return msgspec.structs.replace(_convert(values, "settings"), environ=dict(environ))
+
+
+def networks(texts: Iterable[str]) -> list[IPv4Network | IPv6Network]:
+    """Raises SettingsError."""
+    try:
+        return [ip_network(text) for text in texts]
+    except ValueError as error:
+        raise SettingsError(f"trusted_proxies: {error}. Use addresses or networks such as 172.16.0.0/12.") from error
 
 
 def web_address(text: str, setting: str) -> str:

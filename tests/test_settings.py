@@ -301,6 +301,9 @@ def unprepared(environ: dict[str, str]) -> str:
         ({"GATEWAY_CLAUDE_BIN": "/dev/null"}, "claude_bin: there is no claude CLI at /dev/null"),
         ({"GATEWAY_CLAUDE_BIN": "/bin/false"}, "/bin/false cannot be run: "),
         ({"GATEWAY_CLAUDE_BIN": "/bin/true"}, "/bin/true does not tell its version"),
+        ({"GATEWAY_TRUSTED_PROXIES": "10.0.0.1/8"}, "trusted_proxies: 10.0.0.1/8 has host bits set"),
+        ({"GATEWAY_TRUSTED_PROXIES": "a proxy"}, "trusted_proxies: 'a proxy' does not appear to be"),
+        ({"GATEWAY_SIGN_IN_BASE": "127.0.0.1:4010"}, "sign_in_base (it is '127.0.0.1:4010'): it must be like"),
         ({"GATEWAY_DATA_DIR": "/dev/null/data"}, "data_dir: cannot use the folder /dev/null/data"),
         (
             {"GATEWAY_CLAUDE_CONFIG_DIR": "/dev/null/config"},

@@ -19,7 +19,7 @@ from app.claude.pool import Limits
 from app.claude.turn import Patience
 from app.claude.worker import installed_version
 from app.errors import SettingsError, UnknownModel
-from app.settings import CONFIG_DIR, Settings, web_address
+from app.settings import CONFIG_DIR, Settings, networks, web_address
 from app.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Ground:
 
 def prepare(settings: Settings) -> Ground:
     """Starts nothing. Raises SettingsError, CliCrashed with a sentence for the operator."""
-    web_address(settings.public_url, "public_url")
+    _check_addresses(settings)
     catalogue = read_models()
     _check_models(settings.pool.models, catalogue)
     data_dir = _folder(Path(settings.data_dir).absolute(), "data_dir")
@@ -48,6 +48,13 @@ def prepare(settings: Settings) -> Ground:
     version = installed_version(installation)
     secret_key = load_secret_key(settings.secret_key, data_dir)
     return Ground(catalogue, installation, version, data_dir, secret_key, _database(settings, data_dir, secret_key))
+
+
+def _check_addresses(settings: Settings) -> None:
+    """What is used only later, or by others. Raises SettingsError."""
+    web_address(settings.public_url, "public_url")
+    web_address(settings.sign_in_base, "sign_in_base")
+    networks(settings.trusted_proxies)
 
 
 def read_models() -> Catalogue:
