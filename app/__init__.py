@@ -15,10 +15,10 @@ from app.api import views as api_views
 from app.ops import views as ops_views
 from app.services import EXTENSION
 from app.services.build import build
-from app.settings import Settings, load
+from app.settings import Settings, load, networks
 from app.web import headers, messages
 from app.web.policy import Who, allow, demand_policies
-from app.web.proxies import TrustedProxies, networks
+from app.web.proxies import TrustedProxies
 
 
 def create_app(settings: Settings | None = None) -> Flask:

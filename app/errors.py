@@ -17,6 +17,7 @@
     │   ├── Conflict                  409, with what is there already
     │   │   ├── SetUpDone             409
     │   │   └── LoginBusy             409, another administrator is signing the CLI in
+    │   ├── TooSlow                   408
     │   ├── TooLarge                  413
     │   └── TooManyAttempts           429
     ├── Unavailable                   503, try again later
@@ -122,6 +123,11 @@ class LoginBusy(Conflict):
 
 class SetUpDone(Conflict):
     code = "set_up_done"
+
+
+class TooSlow(RequestError):
+    status = 408
+    code = "request_timeout"
 
 
 class TooLarge(RequestError):

@@ -5,9 +5,11 @@ by GATEWAY_SECTION__NAME, and a secret also by GATEWAY_NAME_FILE, which names a 
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -65,6 +67,7 @@ class SessionSettings(_Section, frozen=True):
 class HttpSettings(_Section, frozen=True):
     max_body_bytes: Positive
     connections: Positive
+    body_timeout: Seconds
     write_timeout: Seconds
     drain: Seconds
 
@@ -79,6 +82,7 @@ class Settings(_Section, frozen=True):
     master_key: str
     admin_password: str
     secret_key: str
+    public_url: str
     trusted_hosts: list[str]
     trusted_proxies: list[str]
     sign_in_base: str
@@ -102,6 +106,26 @@ def load(environ: Mapping[str, str], path: Path = CONFIG_DIR / "gateway.toml") -
     for name, text in sorted(_overrides(environ).items()):
         _override(values, name, text)
     return msgspec.structs.replace(_convert(values, "settings"), environ=dict(environ))
+
+
+def networks(texts: Iterable[str]) -> list[IPv4Network | IPv6Network]:
+    """Raises SettingsError."""
+    try:
+        return [ip_network(text) for text in texts]
+    except ValueError as error:
+        raise SettingsError(f"trusted_proxies: {error}. Use addresses or networks such as 172.16.0.0/12.") from error
+
+
+def web_address(text: str, setting: str) -> str:
+    """Without a slash at its end; empty when none is set. Raises SettingsError."""
+    try:
+        parts = urlsplit(text)
+        plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and text.isprintable()
+        if text and (not plain or " " in text or "@" in parts.netloc or "?" in text or "#" in text):
+            raise ValueError("it must be like https://gateway.example.com, with a path or without")
+    except ValueError as error:
+        raise SettingsError(f"{setting} (it is {text!r}): {error}") from error
+    return text.rstrip("/")
 
 
 def _convert(values: dict[str, Any], source: str) -> Settings:

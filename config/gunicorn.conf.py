@@ -1,7 +1,7 @@
 """How gunicorn runs the gateway. The only file that knows gevent: app/ is written with plain threads, locks and
 sockets, which the gevent worker replaces by its own before the application is loaded."""
 
-from gevent import get_hub, monkey
+from gevent import Timeout, get_hub, monkey
 
 monkey.patch_all()  # before anything of the application is imported
 
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from app import services, settings  # noqa: E402  # found by the line above
 from app.errors import PosternError  # noqa: E402
 from app.services.ground import prepare  # noqa: E402
+from app.web.bodies import TimedBodies  # noqa: E402
 
 try:
     # Here, in the master, so that what is wrong is told in one sentence and ends the start.
@@ -78,7 +79,12 @@ def post_fork(server, worker):
         os._exit(1)
 
 
+def _within(seconds):
+    return Timeout(seconds, TimeoutError)
+
+
 def post_worker_init(worker):
+    worker.wsgi.wsgi_app = TimedBodies(worker.wsgi.wsgi_app, _settings.http.body_timeout, _within)
     running = worker.wsgi.extensions[services.EXTENSION]
     running.off_loop.use(get_hub().threadpool.apply)
     running.off_loop(running.keys.close_expired)  # its thread and descriptors are there from now on

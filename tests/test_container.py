@@ -127,6 +127,13 @@ def test_all_ports_are_published_on_loopback():
         assert "ports: !reset []" in block(read(name), "gateway")
 
 
+def test_the_link_of_the_first_start_leads_where_browsers_find_the_gateway():
+    gateway = block(block(read("docker-compose.yml"), "services"), "gateway")
+    assert "GATEWAY_PUBLIC_URL: http://127.0.0.1:${PORT:-4000}" in gateway
+    for name in COMPOSE[1:]:
+        assert "GATEWAY_PUBLIC_URL: https://${POSTERN_HOST}${POSTERN_PATH:-}" in block(read(name), "gateway")
+
+
 def test_each_profile_has_one_gateway_and_the_usual_one_is_on_by_default():
     services = block(read("docker-compose.yml"), "services")
     assert "profiles: [gateway]" in block(services, "gateway")

@@ -301,6 +301,9 @@ def unprepared(environ: dict[str, str]) -> str:
         ({"GATEWAY_CLAUDE_BIN": "/dev/null"}, "claude_bin: there is no claude CLI at /dev/null"),
         ({"GATEWAY_CLAUDE_BIN": "/bin/false"}, "/bin/false cannot be run: "),
         ({"GATEWAY_CLAUDE_BIN": "/bin/true"}, "/bin/true does not tell its version"),
+        ({"GATEWAY_TRUSTED_PROXIES": "10.0.0.1/8"}, "trusted_proxies: 10.0.0.1/8 has host bits set"),
+        ({"GATEWAY_TRUSTED_PROXIES": "a proxy"}, "trusted_proxies: 'a proxy' does not appear to be"),
+        ({"GATEWAY_SIGN_IN_BASE": "127.0.0.1:4010"}, "sign_in_base (it is '127.0.0.1:4010'): it must be like"),
         ({"GATEWAY_DATA_DIR": "/dev/null/data"}, "data_dir: cannot use the folder /dev/null/data"),
         (
             {"GATEWAY_CLAUDE_CONFIG_DIR": "/dev/null/config"},
@@ -310,6 +313,14 @@ def unprepared(environ: dict[str, str]) -> str:
 )
 def test_what_a_setting_points_to_must_be_there(environ: dict[str, str], told: str, installed):
     assert unprepared(installed() | environ).startswith(told)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["gateway.example.com", "ftp://x", "https://", "https://x:99999", "https://[x", "https://x/?a=b", "https://u@x"],
+)
+def test_an_address_for_browsers_must_be_one(address: str, installed):
+    assert unprepared(installed() | {"GATEWAY_PUBLIC_URL": address}).startswith(f"public_url (it is {address!r}): ")
 
 
 def test_a_cli_that_is_too_old_stops_the_start(installed):

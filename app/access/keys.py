@@ -2,7 +2,6 @@
 
 import builtins
 import hmac
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from app.access import key_format, key_rows
 from app.access.key_rows import Key
 from app.access.key_uses import Use, Uses
 from app.access.masters import MasterKeys, Rotation
+from app.access.moments import LATEST
 from app.errors import Conflict, InvalidRequest, Unauthorized, UnknownKey
 from app.store.database import Database
 
@@ -115,8 +115,10 @@ class Keys(MasterKeys):
     def _expiry(self, value: Any) -> float | None:
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not self._clock() < value < math.inf:
-            raise InvalidRequest("The expiry is a time that lies ahead, in Unix seconds.", param="expires_at")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self._clock() < value < LATEST:
+            raise InvalidRequest(
+                "The expiry is a time that lies ahead and before the year 9999, in Unix seconds.", param="expires_at"
+            )
         return float(value)
 
 

@@ -17,6 +17,7 @@ _TITLES = {
     403: "That is not allowed",
     404: "There is nothing here",
     405: "That is not how this address is used",
+    408: "That took too long",
     409: "Something else is under way",
     413: "That is too large",
     429: "Too many attempts",

@@ -1,16 +1,15 @@
 """Fields of forms and of JSON bodies. Every complaint names the field."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import request, url_for
 
+from app.access.moments import LATEST, moment_of
 from app.errors import InvalidRequest
 
 _HUGE = 1e15
-_LATEST = 253_370_764_800.0  # the year 9999
 GRACE_CHOICES = {"0": 0.0, "3600": 3_600.0, "86400": 86_400.0, "604800": 604_800.0}
 
 
@@ -128,9 +127,8 @@ _JSON_NAMES: dict[type, str] = {
 
 def _moment(value: str, name: str) -> float:
     try:
-        found = datetime.fromisoformat(value)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError) as error:
+        return moment_of(value)
+    except ValueError as error:
         raise InvalidRequest(
             f"{name}: {value[:40]!r} is no date and time, such as 2030-12-31T18:00.", param=name
         ) from error
@@ -138,7 +136,7 @@ def _moment(value: str, name: str) -> float:
 
 def _in_range(at: float, name: str) -> float:
     """What a page can show."""
-    if not 0 <= at < _LATEST:
+    if not 0 <= at < LATEST:
         raise InvalidRequest(f"{name} must lie between the years 1970 and 9998.", param=name)
     return at
 

@@ -37,6 +37,7 @@ def _keys_page(errors: Mapping[str, str], typed: Mapping[str, object] | None = N
         q=query,
         keys=services().keys.list(query),
         master=masters[0] if masters else None,
+        in_file=services().keys.plain_master() is not None,
         previous=previous,
         users=users_of(previous.id, since=masters[0].created_at) if previous else [],
         idempotency_key=secrets.token_urlsafe(16),
@@ -112,12 +113,18 @@ def create_key() -> Page:
     return _to_shown(key, made)
 
 
-def _fields() -> tuple[str, list[str] | None, float | None]:
+def _fields(key: Key | None = None) -> tuple[str, list[str] | None, float | None]:
     models = request.form.getlist("models")
     expires_at = forms.moment("expires")
     if expires_at is not None and expires_at <= services().clock():
         raise InvalidRequest("Choose a time that lies ahead, or none.", param="expires")
-    return forms.text("name", most=100), checked_models(models) or None, expires_at
+    return forms.text("name", most=100), checked_models(models, _models(key)) or None, expires_at
+
+
+def _models(key: Key | None = None) -> list[str]:
+    """Also those that the key may use and the catalogue has no more: else the form would make them into every model."""
+    names = services().catalogue.names()
+    return names + [name for name in (key and key.models) or () if name not in names]
 
 
 def _named(error: InvalidRequest) -> dict[str, str]:
@@ -136,9 +143,9 @@ def _typed() -> dict[str, object]:
     }
 
 
-def checked_models(names: list[str]) -> list[str]:
+def checked_models(names: list[str], known: list[str] | None = None) -> list[str]:
     for name in names:
-        if name not in services().catalogue.names():
+        if name not in (known or _models()):
             raise InvalidRequest(f"models: there is no model {name[:80]!r}.", param="models")
     return names
 
@@ -174,7 +181,7 @@ def key(key_id: str) -> Page:
         note_down()
         return _key_page(services().keys.get(key_id), {})
     try:
-        name, models, expires_at = _fields()
+        name, models, expires_at = _fields(found)
         enabled = bool(request.form.get("enabled"))
         changes: dict[str, Any] = {"name": name, "models": models, "expires_at": expires_at, "enabled": enabled}
         act("change a key", partial(services().keys.edit, key_id, **changes), target=key_id, **changes)
@@ -189,7 +196,7 @@ def _key_page(found: Key, errors: Mapping[str, str], typed: Mapping[str, object]
         "admin/key.html",
         key=found,
         users=users_of(found.id),
-        models=services().catalogue.names(),
+        models=_models(found),
         now=services().clock(),
         errors=errors,
         form=typed,

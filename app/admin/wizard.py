@@ -94,9 +94,12 @@ def environment_wins() -> str:
 
 
 def holder() -> str:
-    """Told to another administrator who finds the wizard taken: from where, and by which session."""
+    """Told to another administrator who finds the wizard taken: by which session, and from where that was begun.
+
+    Not from where this request comes: on the way, a phone's address changes.
+    """
     session = visit.current().session
-    return f"administrator at {visit.address()} (session {session.id[:6]})" if session else "administrator's script"
+    return f"administrator at {session.address} (session {session.id[:6]})" if session else "administrator's script"
 
 
 def _qr(url: str) -> str:

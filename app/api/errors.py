@@ -5,7 +5,7 @@ import logging
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from app.errors import PosternError, RequestError, TooLarge, UnknownAddress
+from app.errors import PosternError, RequestError, TooLarge, TooSlow, UnknownAddress
 from app.protocols import openai_answer
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,8 @@ def log_failure(error: PosternError) -> None:
 def _as_ours(error: HTTPException) -> PosternError:
     if error.code == 404:
         return UnknownAddress(f"There is nothing at {request.method} {request.path[:200]}.")
+    if error.code == 408:
+        return TooSlow(error.description or error.name)
     if error.code == 413:
         return TooLarge("The request is too large.")
     ours = RequestError(error.description or error.name)

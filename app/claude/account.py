@@ -1,7 +1,6 @@
 """The CLI's login: which there is, whose it is, and what state it is in. Only a real request tells whether it works."""
 
 import json
-import logging
 import time
 import uuid
 from dataclasses import dataclass, replace
@@ -13,8 +12,7 @@ from app.claude.command import Installation
 from app.claude.evidence import Evidence
 from app.claude.login_file import LoginFile, read_login
 from app.claude.problems import Problem, problem
-
-log = logging.getLogger(__name__)
+from app.errors import CliCrashed
 
 _OWN_CREDENTIALS = (
     "ANTHROPIC_API_KEY",
@@ -167,6 +165,10 @@ def person_in(config_dir: Path) -> Person:
 _PERSONAL = frozenset({"emailAddress", "displayName", "fullName"})
 _FETCHED = "profileFetchedAt"
 _FRESH_MS = 3_600_000
+# Without one of these the CLI asks for the profile, too.
+_COMPLETE: dict[str, Any] = dict.fromkeys(("billingType", "accountCreatedAt", "subscriptionCreatedAt")) | {
+    "ccOnboardingFlags": {}
+}
 
 
 def credentials(installation: Installation) -> str | None:
@@ -194,27 +196,41 @@ def with_login(installation: Installation) -> Installation:
 
 
 def hide_person(installation: Installation) -> None:
-    """Gives the processes the signed-in account without the name and address of its owner.
+    """Gives the processes the signed-in account without the name and address of its owner. Raises CliCrashed.
 
     2.1.330 writes "The user's email address is ..." into every conversation under a login, where any client could ask
     the model for it. It takes the address from the account in its config file, and asks for the account's profile when
-    that is missing or old; so the account is put there without what is personal, and marked as fresh.
+    that is missing, old or without what it knows of it now; so the account is put there without what is personal,
+    complete, and marked as fresh. (It looks when it starts, and not again: a spare process may grow old.)
     """
-    installation.own_config.mkdir(mode=0o700, parents=True, exist_ok=True)
-    own = installation.own_config / ".claude.json"
-    account = _member(installation.config_dir / ".claude.json", "oauthAccount") or _member(own, "oauthAccount")
+    try:
+        installation.own_config.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _hide_person(installation.own_config / ".claude.json", installation)
+    except OSError as error:
+        raise CliCrashed(
+            "The login's owner cannot be hidden from the claude CLI, so it is not started. Look at the disk that "
+            "data_dir is on.",
+            detail=str(error),
+        ) from error
+
+
+def _hide_person(own: Path, installation: Installation) -> None:
+    known = _member(own, "oauthAccount")
+    account = _member(installation.config_dir / ".claude.json", "oauthAccount") or known or _nobody(installation)
     if not account:
         return
-    account = {name: value for name, value in account.items() if name not in _PERSONAL | {_FETCHED}}
+    account = _COMPLETE | {name: value for name, value in account.items() if name not in _PERSONAL | {_FETCHED}}
     now = int(time.time() * 1000)
-    known = _member(own, "oauthAccount")
     fetched = known.pop(_FETCHED, 0)
-    if known == account and isinstance(fetched, int) and now - fetched < _FRESH_MS:
-        return
-    try:
+    if known != account or not isinstance(fetched, int) or not now - fetched < _FRESH_MS:
         _replace(own, _read(own) | {"oauthAccount": account | {_FETCHED: now}})
-    except OSError as error:
-        log.warning("the account's owner cannot be hidden from the CLI: %s", error)
+
+
+def _nobody(installation: Installation) -> dict[str, Any]:
+    """The account of a login of which nothing else is known."""
+    if credentials(installation) != login_file.NAME:
+        return {}
+    return {"accountUuid": read_login(installation.config_dir / login_file.NAME).account_id}
 
 
 def _member(file: Path, name: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from app.access.moments import moment_of
+
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 _SPAN = re.compile(r"([0-9]{1,9})([smhdw])|0")
 
@@ -35,9 +37,8 @@ class Moment(click.ParamType[float]):
         if (seconds := span(value)) is not None:
             return time.time() + seconds
         try:
-            found = datetime.fromisoformat(value)
-            return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
+            return moment_of(value)
+        except ValueError:
             self.fail(f"{value!r} is no time, such as 2030-12-31T18:00 (UTC), nor a span from now, as 90d.", param, ctx)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from app.access.administrators import Administrators
 from app.access.audit import Audit
-from app.access.first_run import STEPS, FirstRun
+from app.access.first_run import FirstRun
 from app.access.keys import Keys
 from app.access.sessions import Sessions
 from app.access.throttle import Throttle
@@ -19,7 +19,7 @@ from app.services import Services
 from app.services.ground import Ground, limits, patience, prepare
 from app.services.off_loop import OffLoop
 from app.services.passwords import PasswordCheck
-from app.settings import Settings
+from app.settings import Settings, web_address
 from app.store.database import Database
 from app.store.files import write_atomically
 
@@ -97,16 +97,16 @@ def _warn_of_ignored_key(settings: Settings, keys: Keys) -> None:
 
 def _offer_first_run(running: Services, settings: Settings) -> None:
     if running.administrators.exists():
-        if settings.admin_password:
-            for step in STEPS:
-                running.first_run.complete(step)
         return
-    host = "127.0.0.1" if settings.bind in ("0.0.0.0", "::", "") else settings.bind  # noqa: S104  # only compared
-    host = f"[{host}]" if ":" in host else host
-    token = running.first_run.token()
     log.warning(
-        "No administrator yet. Open this link once, within 30 minutes: http://%s:%s/setup?token=%s",
-        host,
-        settings.port,
-        token,
+        "No administrator yet. Open this link once, within 30 minutes: %s/setup?token=%s",
+        _public_url(settings),
+        running.first_run.token(),
     )
+
+
+def _public_url(settings: Settings) -> str:
+    if settings.public_url:
+        return web_address(settings.public_url, "public_url")
+    host = "127.0.0.1" if settings.bind in ("0.0.0.0", "::", "") else settings.bind  # noqa: S104  # only compared
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.access.administrators import Administrators
+from app.access.first_run import STEPS, FirstRun
 from app.access.keys import Keys
 from app.access.secret_key import load_secret_key
 from app.claude.command import PASSED_THROUGH, Installation
@@ -18,7 +19,7 @@ from app.claude.pool import Limits
 from app.claude.turn import Patience
 from app.claude.worker import installed_version
 from app.errors import SettingsError, UnknownModel
-from app.settings import CONFIG_DIR, Settings
+from app.settings import CONFIG_DIR, Settings, networks, web_address
 from app.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Ground:
 
 def prepare(settings: Settings) -> Ground:
     """Starts nothing. Raises SettingsError, CliCrashed with a sentence for the operator."""
+    _check_addresses(settings)
     catalogue = read_models()
     _check_models(settings.pool.models, catalogue)
     data_dir = _folder(Path(settings.data_dir).absolute(), "data_dir")
@@ -48,6 +50,13 @@ def prepare(settings: Settings) -> Ground:
     return Ground(catalogue, installation, version, data_dir, secret_key, _database(settings, data_dir, secret_key))
 
 
+def _check_addresses(settings: Settings) -> None:
+    """What is used only later, or by others. Raises SettingsError."""
+    web_address(settings.public_url, "public_url")
+    web_address(settings.sign_in_base, "sign_in_base")
+    networks(settings.trusted_proxies)
+
+
 def read_models() -> Catalogue:
     return read_catalogue(CONFIG_DIR / "models.toml")
 
@@ -55,10 +64,22 @@ def read_models() -> Catalogue:
 def _database(settings: Settings, data_dir: Path, secret_key: bytes) -> Database:
     """With what the first start puts into it. No connection is left open: the worker is forked after this."""
     database = Database(data_dir / "postern.sqlite")
-    Keys(database, secret=secret_key).seed_master(settings.master_key, data_dir)
-    Administrators(database).seed(settings.admin_password)
+    keys = Keys(database, secret=secret_key)
+    keys.seed_master(settings.master_key, data_dir)
+    _seed_administrator(settings.admin_password, database, key_is_known=keys.plain_master() is None)
     database.close()
     return database
+
+
+def _seed_administrator(password: str, database: Database, *, key_is_known: bool) -> None:
+    """Then nobody is led through the set-up; but a key that was made for them is still to be stored elsewhere."""
+    administrators, first_run = Administrators(database), FirstRun(database)
+    there_was_one = administrators.exists()
+    administrators.seed(password)
+    if password and not there_was_one:
+        for step in STEPS:
+            if key_is_known or step != "key":
+                first_run.complete(step)
 
 
 def _check_models(names: Iterable[str], catalogue: Catalogue) -> None:

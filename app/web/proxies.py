@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.errors import SettingsError
-
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -22,14 +20,6 @@ _FORWARDED = (
     "HTTP_X_FORWARDED_PREFIX",
     "HTTP_X_REAL_IP",
 )
-
-
-def networks(texts: Iterable[str]) -> list[Network]:
-    """Raises SettingsError."""
-    try:
-        return [ipaddress.ip_network(text) for text in texts]
-    except ValueError as error:
-        raise SettingsError(f"trusted_proxies: {error}. Use addresses or networks such as 172.16.0.0/12.") from error
 
 
 class TrustedProxies:

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.admin import PASSWORD, Admin, administrator, audited, set_up_link, stored, stubbed_gateway, text_of
+from tests.support.admin import (
+    ENVIRON,
+    PASSWORD,
+    Admin,
+    administrator,
+    audited,
+    set_up_link,
+    stored,
+    stubbed_gateway,
+    text_of,
+)
 from tests.support.gateway import Gateway
 
 FRESH = {"GATEWAY_MASTER_KEY": "", "ANTHROPIC_API_KEY": "sk-ant-api03-stub"}
@@ -21,13 +31,13 @@ class House:
         self._stack = ExitStack()
         self.gateway = self._start()
 
-    def _start(self) -> Gateway:
-        return self._stack.enter_context(stubbed_gateway(self._folder, environ=FRESH))
+    def _start(self, **environ: str) -> Gateway:
+        return self._stack.enter_context(stubbed_gateway(self._folder, environ=FRESH | environ))
 
-    def restart(self) -> None:
+    def restart(self, **environ: str) -> None:
         self.close()
         self.gateway.log.unlink()
-        self.gateway = self._start()
+        self.gateway = self._start(**environ)
 
     def close(self) -> None:
         self._stack.close()
@@ -54,6 +64,12 @@ def step(page: str) -> str:
 def claim(browser: Admin, link: str) -> None:
     assert step(browser.follow(browser.get(link)).text) == "password"
     browser.get("/setup")
+
+
+@pytest.mark.parametrize("address", ["https://gateway.example.com", "https://example.com:8443/claude/"])
+def test_the_link_leads_where_browsers_find_the_gateway(address: str, tmp_path: Path):
+    with stubbed_gateway(tmp_path, environ=FRESH | {"GATEWAY_PUBLIC_URL": address}) as gateway:
+        assert set_up_link(gateway.log.read_text()).startswith(f"{address.rstrip('/')}/setup?token=")
 
 
 def test_the_link_makes_one_browser_the_one(house: House):  # threat 51
@@ -195,6 +211,29 @@ def test_a_password_of_the_environment_skips_it(gateway: Gateway, stranger: Admi
     stranger.sign_in()
     assert stranger.get("/admin").status_code == 200
     assert "All set" in stranger.get("/setup").text
+
+
+def test_a_key_that_was_made_beside_such_a_password_is_still_to_be_stored(tmp_path: Path):
+    with stubbed_gateway(tmp_path, environ=FRESH | ENVIRON) as gateway, administrator(gateway) as browser:
+        file = gateway.data_dir / "master-key"
+        browser.sign_in()
+        assert "It still lies in a file" in browser.get("/admin/keys").text
+        page = browser.get("/setup").text
+        assert step(page) == "key"
+        assert file.read_text().strip() in page
+        assert "All set" in browser.post("/setup", step="key", action="next", stored="1").text
+        assert not file.exists()
+        assert "It still lies in a file" not in browser.get("/admin/keys").text
+
+
+def test_a_password_of_the_environment_skips_no_step_that_is_under_way(house: House):
+    browser = house.browser()
+    claim(browser, house.link())
+    browser.post("/setup", step="password", password=PASSWORD, repeat=PASSWORD)
+    house.restart(**ENVIRON)
+    browser = house.browser()
+    browser.sign_in()
+    assert step(browser.follow(browser.get("/admin")).text) == "connect"
 
 
 def test_a_master_key_of_the_environment_is_not_shown(gateway: Gateway, admin: Admin):

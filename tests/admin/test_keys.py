@@ -158,6 +158,18 @@ def test_a_key_is_changed_disabled_and_revoked_on_its_page(gateway: Gateway, adm
     assert [entry["target"] for entry in audited(gateway) if entry["action"] == "revoke a key"][-1] == made["id"]
 
 
+# threats 46 and 47
+def test_a_key_for_a_model_that_is_gone_does_not_come_to_be_for_all(gateway: Gateway, admin: Admin):
+    key = make(admin, models=["haiku"])
+    stored(gateway, """UPDATE keys SET models = '["claude-gone"]' WHERE id = ?""", key["id"])
+    page = f"/admin/keys/{key['id']}"
+    ticked = re.findall(r'name="models" value="([^"]+)" checked', admin.get(page).text)
+    assert ticked == ["claude-gone"]
+    assert admin.post(page, name="renamed", models=ticked, enabled="1").status_code == 200
+    assert admin.call("GET", f"/admin/api/keys/{key['id']}").json()["models"] == ["claude-gone"]
+    assert admin.post(page, name="renamed", models=["another"], enabled="1").status_code == 400
+
+
 def test_a_key_that_is_not_there_is_a_page_too(admin: Admin):
     for method, path in (("GET", ""), ("POST", ""), ("POST", "/revoke")):
         answer = admin.client.request(method, f"/admin/keys/nothing{path}", data={"csrf_token": admin.csrf_token})

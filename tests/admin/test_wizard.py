@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_second_administrator_sees_who_signs_in_and_not_the_link(gateway: Gate
         told = other.call("GET", "/admin/api/login").json()
         assert (told["mine"], told["url"], told["message"]) == (False, "", "")
         assert told["holder"].startswith("administrator at 127.0.0.1 (session ")
-        assert LINK not in other.get("/auth").text
+        assert LINK not in unescape(other.get("/auth").text)
         assert "administrator at 127.0.0.1" in other.get("/auth").text
         for method, path, body in (
             ("POST", "/admin/api/login", {"method": "api_key"}),
@@ -128,6 +129,17 @@ def test_a_second_administrator_sees_who_signs_in_and_not_the_link(gateway: Gate
         assert "has been signing in since" in text_of(page.text)
         other.post("/auth/abandon", force="1")
         assert admin.call("GET", "/admin/api/login").json()["state"] == "idle"
+
+
+def test_a_sign_in_stays_ones_own_when_the_address_changes(gateway: Gateway, admin: Admin):  # threat 27
+    admin.call("POST", "/admin/api/login", {"method": "claudeai"})
+    reaches(admin, "awaiting_code")
+    with administrator(gateway, address="127.0.0.52") as elsewhere:  # from Wi-Fi to the mobile network
+        elsewhere.client.cookies.update(admin.client.cookies)
+        elsewhere.csrf_token = admin.csrf_token
+        assert LINK in unescape(elsewhere.get("/auth").text)
+        assert elsewhere.call("GET", "/admin/api/login").json()["mine"] is True
+        assert elsewhere.call("DELETE", "/admin/api/login").json()["state"] == "idle"
 
 
 def test_a_sign_in_by_forms(gateway: Gateway, admin: Admin):

@@ -71,3 +71,27 @@ def test_many_requests_on_an_expired_token_refresh_it_once(tmp_path, sandbox):  
     assert answer.status_code == 200, answer.text
     refreshes = [r for r in sandbox.requests()[before:] if r["path"].startswith("/v1/oauth/token")]
     assert len(refreshes) == 1
+
+
+OLD_MEMBERS = ("accountUuid", "emailAddress", "organizationUuid", "organizationName")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [lambda account: {name: account[name] for name in OLD_MEMBERS}, lambda _: None],
+    ids=["of an older CLI", "none"],
+)
+def test_the_owner_of_an_account_is_told_to_nobody(tmp_path, sandbox, known):
+    """Also where the CLI would ask for the account's profile, and then write the address into its config file."""
+    log_in(tmp_path, sandbox)
+    file = tmp_path / "config" / ".claude.json"
+    config = json.loads(file.read_text())
+    config["oauthAccount"] = known(config["oauthAccount"])
+    file.write_text(json.dumps({name: value for name, value in config.items() if value is not None}))
+    environ = by_proxy(sandbox) | {"GATEWAY_CLAUDE_CONFIG_DIR": str(tmp_path / "config")}
+    before = len(sandbox.requests())
+    with running_gateway(None, tmp_path, environ=environ) as gateway:
+        for _ in range(4):
+            assert gateway.chat('who am I? [[sandbox: {"words": 2}]]').status_code == 200
+    assert EMAIL not in json.dumps([m["body"] for m in sandbox.messages()])
+    assert [r["path"] for r in sandbox.requests()[before:] if "profile" in r["path"]] == []

@@ -2,16 +2,18 @@
 
 import itertools
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.claude.account import Facts, Person, judge, method_of, person_in
+from app.claude.account import Facts, Person, hide_person, judge, method_of, person_in
 from app.claude.command import Installation
 from app.claude.evidence import Evidence, Seen, from_json, kind_of, to_json
 from app.claude.login_file import LoginFile
 from app.errors import (
+    CliCrashed,
     CliTimeout,
     InvalidRequest,
     NotSignedIn,
@@ -23,7 +25,7 @@ from app.errors import (
     UnknownModel,
     UpstreamFailed,
 )
-from tests.support.login_files import ACCOUNT, DAY, EMAIL, write_account
+from tests.support.login_files import ACCOUNT, DAY, EMAIL, text, write_account, write_login
 
 # threat 36
 
@@ -231,3 +233,49 @@ def test_the_person_is_taken_from_the_clis_own_file(tmp_path: Path):
     for rubbish in ("", "[", '{"oauthAccount": 5}'):
         (tmp_path / ".claude.json").write_text(rubbish)
         assert person_in(tmp_path) == Person()
+
+
+# ---- the account's owner, and the processes
+
+
+def places(tmp_path: Path) -> Installation:
+    return Installation(tmp_path, tmp_path / "volume", tmp_path / "home", tmp_path, tmp_path)
+
+
+def own_account(installation: Installation) -> dict[str, object]:
+    return json.loads((installation.own_config / ".claude.json").read_text())["oauthAccount"]
+
+
+def test_the_processes_know_the_account_and_not_its_owner(tmp_path: Path):
+    installation = places(tmp_path)
+    installation.config_dir.mkdir()
+    write_account(installation.config_dir, billingType="stripe_subscription")
+    hide_person(installation)
+    told = own_account(installation)
+    assert (told["accountUuid"], told["billingType"]) == (ACCOUNT, "stripe_subscription")
+    assert not {"emailAddress", "displayName", "fullName"} & told.keys()
+    assert {"accountCreatedAt", "subscriptionCreatedAt", "ccOnboardingFlags", "profileFetchedAt"} <= told.keys()
+
+
+def test_a_login_without_an_account_gets_one_and_other_ways_to_sign_in_none(tmp_path: Path):
+    installation = places(tmp_path)
+    installation.config_dir.mkdir()
+    hide_person(installation)
+    assert not (installation.own_config / ".claude.json").exists()
+    write_login(installation.config_dir, text(time.time()))
+    hide_person(installation)
+    assert own_account(installation)["accountUuid"] == ACCOUNT
+
+
+@pytest.mark.parametrize("there", ["file", "folder"])
+def test_where_the_owner_cannot_be_hidden_no_process_starts(tmp_path: Path, there: str):
+    installation = places(tmp_path)
+    installation.config_dir.mkdir()
+    write_account(installation.config_dir)
+    if there == "file":
+        installation.own_config.parent.mkdir(parents=True, exist_ok=True)
+        installation.own_config.touch()
+    else:
+        (installation.own_config / ".claude.json" / "x").mkdir(parents=True)
+    with pytest.raises(CliCrashed, match="The login's owner cannot be hidden"):
+        hide_person(installation)

@@ -143,6 +143,8 @@ def test_a_key_is_changed_and_revoked(begun: Shell):
         ("keys create x --model gpt-4", 1, "There is no model 'gpt-4'. There are"),
         ("keys create x --expires yesterday", 2, "'yesterday' is no time"),
         ("keys create x --expires 2001-01-01", 1, "a time that lies ahead"),
+        ("keys create x --expires 9999999d", 1, "before the year 9999"),
+        ("keys create x --expires 9999-12-31", 1, "before the year 9999"),
         ("keys create", 2, "Missing argument 'NAME'"),
         ("rotate --grace soon", 2, "'soon' is no span of time"),
         ("rotate --grace 91d", 1, "at most 90 days"),

@@ -221,7 +221,7 @@ def home(**changes: Any) -> tuple[str, dict[str, Any]]:
 
 
 def keys(**changes: Any) -> tuple[str, dict[str, Any]]:
-    known = {"master": MASTER, "previous": None, "users": [], "keys": KEYS, "q": "", "models": MODELS}
+    known = {"master": MASTER, "in_file": False, "previous": None, "users": [], "keys": KEYS, "q": "", "models": MODELS}
     return "keys", {**known, "idempotency_key": "x1", **changes}
 
 
@@ -275,6 +275,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "auth-failed": auth(login("failed", message="The CLI ended without a word."), can_restore=True, test=FAILED),
     "auth-expired": auth(login("expired"), account=account("expired")),
     "keys": keys(),
+    "keys-in-file": keys(in_file=True),
     "keys-rotated": keys(previous=PREVIOUS, users=USERS),
     "keys-rotated-quiet": keys(previous=PREVIOUS, errors={"grace": "Choose a time in the future."}),
     "keys-empty": keys(keys=[]),

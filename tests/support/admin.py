@@ -106,6 +106,6 @@ def text_of(page: str) -> str:
 
 
 def set_up_link(log: str) -> str:
-    found = re.findall(r"(http://\S+/setup\?token=\S+)", log)
+    found = re.findall(r"(https?://\S+/setup\?token=\S+)", log)
     assert found, log
     return found[-1]

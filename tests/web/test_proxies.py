@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.errors import SettingsError
-from app.web.proxies import TrustedProxies, networks
+from app.settings import networks
+from app.web.proxies import TrustedProxies
 
 PROXY, CLIENT, STRANGER = "10.0.0.1", "203.0.113.9", "198.51.100.7"
 HEADERS = {

@@ -1,0 +1,60 @@
+"""The bodies of requests, waited for no longer than is sensible (threat 66)."""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from io import RawIOBase
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import RequestTimeout
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
+
+_PIECE = 1024 * 1024
+
+Within = Callable[[float], AbstractContextManager[object]]
+
+
+class TimedBodies:
+    """WSGI middleware: a client that keeps back its body holds a connection, and needs no key for it. It gets 408.
+
+    Each MiB may take so many seconds. `within` ends what is done in it with TimeoutError.
+    """
+
+    def __init__(self, app: "WSGIApplication", seconds: float, within: Within) -> None:
+        self._app = app
+        self._seconds = seconds
+        self._within = within
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ["wsgi.input"] = _Body(environ["wsgi.input"], self._seconds, self._within)
+        return self._app(environ, start_response)
+
+
+class _Body(RawIOBase):
+    def __init__(self, source: "InputStream", seconds: float, within: Within) -> None:
+        self._source = source
+        self._seconds = seconds
+        self._within = within
+        self._begun_at: float | None = None
+        self._received = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            with self._within(self._left()):
+                data = self._source.read(min(len(buffer), _PIECE))
+        except TimeoutError as error:
+            raise RequestTimeout("The request's body did not come in time.") from error
+        self._received += len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _left(self) -> float:
+        now = time.monotonic()
+        if self._begun_at is None:
+            self._begun_at = now
+        return max(0.0, self._begun_at + self._seconds * (1 + self._received // _PIECE) - now)
