@@ -12,8 +12,12 @@ _LEAST_BUDGET = 1024
 
 @dataclass(frozen=True)
 class Abilities:
-    """`efforts`: the values of output_config.effort, in their order; none when the model does not know them."""
+    """`efforts`: the values of output_config.effort, in their order; none when the model does not know them.
 
+    `name` is the model's full one.
+    """
+
+    name: str = ""
     thinking_off: bool = True
     adaptive: bool = False
     efforts: tuple[str, ...] = ()
@@ -54,8 +58,9 @@ def of_model(models: Sequence[Mapping[str, Any]], model: str) -> Abilities:
     for entry in models:
         if model in (entry.get("value"), entry.get("resolvedModel")):
             return Abilities(
+                name=entry.get("resolvedModel") or model,
                 thinking_off=entry.get("supportsThinkingOff") is not False,
                 adaptive=bool(entry.get("supportsAdaptiveThinking")),
                 efforts=tuple(entry.get("supportedEffortLevels") or ()),
             )
-    return Abilities()
+    return Abilities(model)

@@ -23,6 +23,8 @@ class Asked(Protocol):
     """A `claude` process that has been made ready (app.claude.worker)."""
 
     @property
+    def full_model(self) -> str: ...
+    @property
     def calls(self) -> Mapping[str, Call]: ...
     def configure(self, prompt: Prompt) -> list[JsonLine]: ...
     def reconfigure(self, prompt: Prompt) -> JsonLine: ...
@@ -67,7 +69,7 @@ class Asking:
         self, pending: list[JsonLine], messages: Sequence[Mapping[str, Any]]
     ) -> Generator[None, None, list[JsonLine]]:
         """All but the last message, in as few pieces as the order allows. Gives what is still to be written."""
-        for batch in conversation.history(messages):
+        for batch in conversation.history(messages, self._process.full_model):
             pending = [*pending, *batch]
             if batch[-1]["type"] == "user":
                 self._process.write(pending)

@@ -81,16 +81,19 @@ def _settings(request_id: str, env: Mapping[str, str]) -> JsonLine:
     return control_request(request_id, "apply_flag_settings", settings={"env": dict(env)})
 
 
-def history(messages: Sequence[Mapping[str, Any]]) -> list[list[JsonLine]]:
+def history(messages: Sequence[Mapping[str, Any]], model: str) -> list[list[JsonLine]]:
     """All but the last message, in batches; each batch ends with a user line whose `result` must be awaited.
+
+    `model` is the full name of the one that is asked: only its own thinking goes upstream.
 
     User lines are queued by the CLI while assistant lines are applied at once, so a later batch may be written only
     when the earlier one is through. Assistant lines at the end make a batch of their own, and have no result.
     """
     batches: list[list[JsonLine]] = [[]]
-    for message in messages[:-1]:
+    for number, message in enumerate(messages[:-1]):
         if message["role"] == "assistant":
-            batches[-1].append(_line("assistant", message["content"]))
+            # 2.1.197 joins messages that have the same id, or none.
+            batches[-1].append(_line("assistant", message["content"], id=f"msg_{number}", model=model))
         else:
             batches[-1].append(_line("user", guarded(message["content"])) | {"shouldQuery": False})
             batches.append([])
@@ -117,6 +120,6 @@ def guarded(content: Iterable[Block]) -> list[Block]:
     return blocks
 
 
-def _line(role: str, content: Sequence[Block]) -> JsonLine:
-    message = {"role": role, "content": list(content)}
+def _line(role: str, content: Sequence[Block], **members: str) -> JsonLine:
+    message = {"role": role, "content": list(content), **members}
     return {"type": role, "message": message, "parent_tool_use_id": None, "session_id": ""}

@@ -110,6 +110,11 @@ class Worker:
             left_over.unlink(missing_ok=True)
 
     @property
+    def full_model(self) -> str:
+        """Known once it is configured."""
+        return self._abilities.name
+
+    @property
     def calls(self) -> Mapping[str, Call]:
         """Tool calls that wait for their results."""
         return self._tools.calls

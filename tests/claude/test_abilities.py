@@ -62,6 +62,7 @@ def test_what_a_model_can_do_is_what_the_cli_says():
         },
         {"value": "haiku", "resolvedModel": "claude-haiku-4-5"},
     ]
-    expected = Abilities(thinking_off=False, adaptive=True, efforts=("low", "high"))
+    expected = Abilities("claude-sonnet-5-5", thinking_off=False, adaptive=True, efforts=("low", "high"))
     assert of_model(listed, "sonnet") == of_model(listed, "claude-sonnet-5-5") == expected
-    assert of_model(listed, "haiku") == of_model(listed, "claude-sonnet-4-5") == of_model([], "sonnet") == Abilities()
+    assert of_model(listed, "haiku") == Abilities("claude-haiku-4-5")
+    assert of_model(listed, "claude-sonnet-4-5") == of_model([], "claude-sonnet-4-5") == Abilities("claude-sonnet-4-5")

@@ -35,6 +35,8 @@ def text(said: str) -> Line:
 
 
 class Worker:
+    full_model = "claude-x"
+
     def __init__(self, *batches: list[Line] | Exception) -> None:
         self._said: queue.Queue[list[Line] | Exception] = queue.Queue()
         self.reads = 0

@@ -68,15 +68,15 @@ U, A = "user", "assistant"
     ],
 )
 def test_history_comes_in_batches_that_end_with_a_user_line(messages: list[dict[str, Any]], batches: list[Any]):
-    assert outline(history(messages)) == batches
+    assert outline(history(messages, "claude-x")) == batches
 
 
 def test_only_the_question_makes_the_cli_ask():
     messages = [user(text("1")), assistant(text("2")), user(text("q"))]
-    (first,), (second,) = history(messages)
+    (first,), (second,) = history(messages, "claude-x")
     nothing = {"parent_tool_use_id": None, "session_id": ""}
     assert first == {"type": "user", "message": messages[0], "shouldQuery": False} | nothing
-    assert second == {"type": "assistant", "message": messages[1]} | nothing
+    assert second == {"type": "assistant", "message": messages[1] | {"id": "msg_1", "model": "claude-x"}} | nothing
     assert question(messages) == {"type": "user", "message": messages[2]} | nothing
 
 
@@ -84,7 +84,7 @@ def test_only_the_question_makes_the_cli_ask():
 @given(st.lists(st.sampled_from([U, A]), max_size=12))
 def test_history_leaves_out_nothing_and_keeps_the_order(roles: list[str]):
     messages = [{"role": role, "content": [text(str(number))]} for number, role in enumerate([*roles, U])]
-    batches = history(messages)
+    batches = history(messages, "claude-x")
     assert [entry for batch in outline(batches) for entry in batch] == [(r, str(n)) for n, r in enumerate(roles)]
     assert all(line["type"] == A for batch in batches for line in batch[:-1])
     assert all(batch[-1]["type"] == U for batch in batches[:-1])
@@ -92,7 +92,8 @@ def test_history_leaves_out_nothing_and_keeps_the_order(roles: list[str]):
 
 def test_blocks_other_than_text_go_through_as_they_are():
     messages = [user(text("a"), IMAGE), assistant(USE), user(RESULT)]
-    assert [batch[0]["message"] for batch in history(messages)] == messages[:2]
+    sent = [batch[0]["message"]["content"] for batch in history(messages, "claude-x")]
+    assert sent == [message["content"] for message in messages[:2]]
     assert question(messages)["message"] == messages[2]
 
 
@@ -140,11 +141,11 @@ def test_the_newline_stands_before_a_command_in_the_last_text(content: list[Any]
     assert guarded(content) == sent
     messages = [user(*content), user(*content)]
     assert question(messages)["message"]["content"] == sent
-    assert history(messages)[0][0]["message"]["content"] == sent
+    assert history(messages, "claude-x")[0][0]["message"]["content"] == sent
 
 
 def test_an_answer_in_the_history_is_not_guarded():
-    (batch,) = history([assistant(text("/home")), user(text("q"))])
+    (batch,) = history([assistant(text("/home")), user(text("q"))], "claude-x")
     assert batch[0]["message"]["content"] == [text("/home")]
 
 
@@ -167,7 +168,7 @@ def as_written(line: dict[str, Any]) -> bytes:
 def test_a_clients_text_stays_within_one_line_and_one_string(said: str):
     messages = [user(text(said)), assistant(text(said)), user(text(said))]
     lines = [
-        *(line for batch in history(messages) for line in batch),
+        *(line for batch in history(messages, "claude-x") for line in batch),
         question(messages),
         conversation.initialize("1", [said], []),
         conversation.late_system_prompt("1", "sonnet", [said]),

@@ -15,6 +15,7 @@ from app.claude.pool import Place
 from app.claude.turn import Patience
 from app.claude.worker import Worker
 from app.protocols.prompt import Prompt
+from sandbox.signatures import signature_of
 from tests.security.driver import installation
 from tests.security.login import sign_in
 from tests.support.cli import VERSIONS
@@ -136,7 +137,9 @@ def answered(lender: Lender, messages: Sequence[Json], **parameters: Any) -> Jso
 
 
 def _whole(block: Json, words: str) -> Json:
-    return block | ({"input": json.loads(words or "{}")} if block["type"] == "tool_use" else {"text": words})
+    if block["type"] == "tool_use":
+        return block | {"input": json.loads(words or "{}")}
+    return block | ({"text": words} if block["type"] == "text" else {"thinking": words})
 
 
 def plain(body: Json) -> list[Json]:
@@ -217,6 +220,44 @@ def test_a_loop_of_twenty_calls_stays_in_its_process(lender: Lender, own_sandbox
     assert plain(bodies[-1]) == messages
     for earlier, later in itertools.pairwise(bodies):
         assert plain(later)[: len(plain(earlier))] == plain(earlier)
+
+
+def test_a_history_of_calls_and_thinking_reaches_a_fresh_process_as_it_is(lender: Lender, own_sandbox: Sandbox):
+    thinking = {"type": "thinking", "thinking": "Hm, so.", "signature": signature_of("Hm, so.")}
+    uses = [
+        {"type": "tool_use", "id": f"toolu_{number}", "name": "get_weather", "input": {"n": number}}
+        for number in range(4)
+    ]
+    messages = [
+        user(text("hello")),
+        {"role": "assistant", "content": [text("Let me see."), uses[0]]},
+        user(result(uses[0], text("rain"))),
+        {"role": "assistant", "content": [thinking, text("Again."), uses[1], uses[2]]},
+        user(result(uses[1], text("sun")), result(uses[2]), text("And?")),
+        {"role": "assistant", "content": [text("So it is.")]},
+        user(text("Thanks.")),
+        {"role": "assistant", "content": [thinking, uses[3]]},
+        user(result(uses[3], picture())),
+    ]
+    answered(lender, messages, thinking={"type": "adaptive"})
+    (asked,) = own_sandbox.messages()
+    assert plain(asked["body"]) == messages
+    assert asked["body"]["thinking"] == {"type": "adaptive"}
+
+
+def test_thinking_goes_on_with_its_signature_in_the_same_process(lender: Lender, own_sandbox: Sandbox):
+    messages = [asking(call("get_weather", city="Bonn"), thinking="Let me think of it.")]
+    first = answered(lender, messages, thinking={"type": "adaptive"})
+    use = first["content"][-1]
+    messages += [
+        {"role": "assistant", "content": [use]},
+        user(result(use, text("rain"))),
+    ]  # as OpenAI's protocols say it
+    answered(lender, messages, thinking={"type": "adaptive"})
+    assert lender.resumed == 1
+    again = plain(own_sandbox.messages()[-1]["body"])
+    thought = "Let me think of it."
+    assert again[1]["content"] == [{"type": "thinking", "thinking": thought, "signature": signature_of(thought)}, use]
 
 
 def test_an_edited_answer_goes_to_another_process(lender: Lender, own_sandbox: Sandbox):

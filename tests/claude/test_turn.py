@@ -54,6 +54,8 @@ class ScriptedProcess:
         self.calls: dict[str, Any] = {}
         self.log: list[Any] = []  # what was written, and "read" for each batch that was taken
 
+    full_model = "claude-x"
+
     def clock(self) -> float:
         return self.now
 
