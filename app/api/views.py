@@ -1,10 +1,11 @@
-"""The routes under /v1."""
+"""OpenAI's routes. Importing this registers those of the other protocols too."""
 
 import time
 import uuid
 
 from flask import Response, jsonify
 
+from app.api import messages
 from app.api.auth import allows, demand_model
 from app.api.blueprint import blueprint
 from app.api.reply import body, reply
@@ -12,7 +13,7 @@ from app.protocols import openai_answer, openai_chat
 from app.services import services
 from app.web.policy import Who, allow
 
-__all__ = ["blueprint"]
+__all__ = ["blueprint", "messages"]
 
 
 @blueprint.post("/chat/completions")
