@@ -8,6 +8,7 @@ import msgspec
 from app import errors
 from app.claude.login import State
 from app.claude.login_job import METHODS
+from app.protocols.anthropic_models import CountRequest, MessagesRequest
 from app.protocols.openai_models import ChatRequest
 from tests.support.sandbox import ROOT
 
@@ -23,6 +24,15 @@ def test_every_field_of_a_chat_request_is_explained():
     }
     fields = {field.name for field in msgspec.structs.fields(ChatRequest)}
     assert fields - explained - {"audio"} == set()
+
+
+def test_every_field_of_a_messages_request_is_explained():
+    request, rest = page("messages.md").split("### Blocks")
+    rows = re.findall(r"^\| (`.*?) \|", request, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {*MessagesRequest.__struct_fields__}
+    left_out = rest.split("## Counting tokens")[1].split("are refused")[0].split("without")[1]
+    only_of_answers = {*MessagesRequest.__struct_fields__} - {*CountRequest.__struct_fields__}
+    assert {*re.findall(r"`(\w+)`", left_out)} == only_of_answers
 
 
 def test_every_code_of_an_error_is_explained():

@@ -1,14 +1,22 @@
-"""Exceptions to responses, in the shape of the API."""
+"""Exceptions to responses, in the shape of the API that was called."""
 
 import logging
+import uuid
+from collections.abc import Callable
+from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from app.errors import PosternError, RequestError, TooLarge, TooSlow, UnknownAddress
-from app.protocols import openai_answer
+from app.protocols import anthropic_answer, openai_answer
 
 log = logging.getLogger(__name__)
+
+# Address -> the shape of errors at it and below. Where none is told it is OpenAI's.
+_SHAPES: dict[str, Callable[[PosternError], dict[str, Any]]] = {
+    "/v1/messages": lambda error: anthropic_answer.to_error(error, request_id()),
+}
 
 
 def register(app: Flask) -> None:
@@ -16,17 +24,35 @@ def register(app: Flask) -> None:
     app.register_error_handler(PosternError, domain_error)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, unexpected)
+    app.after_request(_tell_request_id)
+
+
+def request_id() -> str:
+    """Of this request; in Anthropic's protocol it is told."""
+    name: str = g.setdefault("request_id", f"req_{uuid.uuid4().hex}")
+    return name
+
+
+def _tell_request_id(response: Response) -> Response:
+    if "request_id" in g:
+        response.headers["request-id"] = request_id()
+    return response
 
 
 def domain_error(error: PosternError) -> Response:
     log_failure(error)
-    response = jsonify(openai_answer.to_error(error))
+    response = jsonify(_shape()(error))
     response.status_code = error.status
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def _shape() -> Callable[[PosternError], dict[str, Any]]:
+    path = request.path + "/"
+    return next((shape for at, shape in _SHAPES.items() if path.startswith(at + "/")), openai_answer.to_error)
 
 
 def http_error(error: HTTPException) -> Response:

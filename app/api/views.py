@@ -1,46 +1,29 @@
-"""The routes under /v1."""
+"""OpenAI's routes. Importing this registers those of the other protocols too."""
 
 import time
 import uuid
 
-from flask import Blueprint, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
+from flask import Response, jsonify
 
-from app.api import answer
-from app.api.auth import allows, demand_model, require_key, until_revoked
-from app.errors import InvalidRequest
+from app.api import messages
+from app.api.auth import allows, demand_model
+from app.api.blueprint import blueprint
+from app.api.reply import body, reply
 from app.protocols import openai_answer, openai_chat
 from app.services import services
 from app.web.policy import Who, allow
 
-blueprint = Blueprint("api", __name__, url_prefix="/v1")
-blueprint.before_request(require_key)
+__all__ = ["blueprint", "messages"]
 
 
 @blueprint.post("/chat/completions")
 @allow(Who.KEY)
 def chat_completions() -> Response:
-    call = openai_chat.from_request(_body())
-    demand_model(call.model)
-    gone = until_revoked(answer.client_gone())
-    completion = services().complete(call.model, call.prompt, call.n, g.key.id)
+    call = openai_chat.from_request(body())
     chat = openai_answer.ChatAnswer(
         f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), call.model, call.n, include_usage=call.include_usage
     )
-    if not call.stream:
-        return answer.whole(completion, chat, gone)
-    running = services()
-    timing = answer.Timing(running.stream.status_hold, running.stream.keepalive, running.write_timeout)
-    return answer.stream(completion, chat, gone, timing, running.stream_threads)
-
-
-def _body() -> bytes:
-    try:
-        return request.get_data(cache=False)
-    except HTTPException:
-        raise
-    except Exception as error:  # the server's own, for a body that breaks off or whose chunks are malformed
-        raise InvalidRequest("The body could not be read.", code="invalid_body", detail=str(error)) from error
+    return reply(call.model, call.prompt, chat, stream=call.stream, n=call.n)
 
 
 @blueprint.get("/models")

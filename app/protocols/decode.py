@@ -1,6 +1,7 @@
 """Bytes of a request to a typed body. Pure; every failure is an InvalidRequest that names the field."""
 
 import re
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -11,6 +12,9 @@ T = TypeVar("T")
 
 # To unfold a million takes seconds, in which nobody else is served (threat 67). Braces within texts count as well.
 MOST_OBJECTS = 100_000
+# Of what a client sends in a form of its own. The decoder stops at what it could not walk through, and so does whoever
+# writes it again, but with less room left.
+MOST_LEVELS = 200
 _LONGEST_SHOWN = 200
 
 # "Expected `int`, got `str` - at `$.messages[0].content`". Names and values in it may be the client's, with anything
@@ -20,18 +24,32 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 
 
-def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """Raises InvalidRequest."""
+def decode(body: bytes, decoder: msgspec.json.Decoder[T], where: str = "") -> T:
+    """Raises InvalidRequest. `where` tells what part of a request the bytes are, e.g. "tools[2]"."""
     if body.count(b"{") > MOST_OBJECTS:
         raise InvalidRequest(f"The body has more than {MOST_OBJECTS} objects.", code="invalid_json")
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _invalid_field(str(error)) from error
+        raise _invalid_field(str(error), where) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is not valid JSON: {error}", code="invalid_json") from error
     except RecursionError as error:
         raise InvalidRequest("The body is nested too deeply.", code="invalid_json") from error
+
+
+def demand_shallow(value: object, where: str) -> None:
+    """Raises InvalidRequest."""
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        level = [inner for outer in level for inner in _within(outer)]
+        if not level:
+            return
+    raise InvalidRequest(f"{_shown(where)} is nested too deeply.", param=_shown(where), code="invalid_value")
+
+
+def _within(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _shown(text: str) -> str:
@@ -39,9 +57,10 @@ def _shown(text: str) -> str:
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
 
 
-def _invalid_field(said: str) -> InvalidRequest:
+def _invalid_field(said: str, where: str) -> InvalidRequest:
     found = _SAID.fullmatch(said)
     what, path = found.group("what", "path") if found else (said, None)
+    path = f"{where}{'' if path.startswith('[') else '.'}{path}" if where and path else where or path
     inside = f"{path}." if path else ""
     if unknown := _UNKNOWN.fullmatch(what):
         param = _shown(inside + unknown["name"])

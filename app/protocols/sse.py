@@ -15,3 +15,7 @@ encode = msgspec.json.Encoder().encode
 
 def data(value: object) -> bytes:
     return b"data: " + encode(value) + b"\n\n"
+
+
+def event(name: str, value: object) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + encode(value) + b"\n\n"

@@ -84,6 +84,21 @@ def test_a_wrong_body_names_the_field(body: bytes, param: str | None, code: str,
     assert (error.status, error.param, error.code, str(error)) == (400, param, code, said)
 
 
+@pytest.mark.parametrize(
+    ("body", "param", "said"),
+    [
+        (b'{"name":5}', "list[2].name", "list[2].name: expected `str`, got `int`."),
+        (b'{"name":"a","x":1}', "list[2].x", "Unknown parameter: 'list[2].x'."),
+        (b"{}", "list[2].name", "Missing required parameter: 'list[2].name'."),
+        (b"5", "list[2]", "list[2]: expected `object`, got `int`."),
+    ],
+)
+def test_a_part_of_a_body_is_named_by_its_place(body: bytes, param: str, said: str):
+    with pytest.raises(InvalidRequest) as raised:
+        decode(body, msgspec.json.Decoder(Inner), "list[2]")
+    assert (raised.value.param, str(raised.value)) == (param, said)
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.text(min_size=1).filter(lambda name: name not in Body.__struct_fields__))
 def test_an_unknown_field_is_named_whatever_its_name(name: str):

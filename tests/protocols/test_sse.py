@@ -25,6 +25,10 @@ def test_a_value_is_one_line_of_one_event(value: object):
     assert json.loads(line) == value
 
 
+def test_an_event_can_have_a_name():
+    assert sse.event("ping", {"type": "ping"}) == b'event: ping\ndata: {"type":"ping"}\n\n'
+
+
 # threat 68
 def test_a_keep_alive_is_a_comment_that_ends_no_event():
     assert sse.KEEP_ALIVE.startswith(b":")

@@ -1,0 +1,27 @@
+"""Anthropic's routes."""
+
+from flask import Response, jsonify
+
+from app.api.auth import demand_model
+from app.api.blueprint import blueprint
+from app.api.errors import request_id
+from app.api.reply import body, reply
+from app.protocols import anthropic
+from app.protocols.anthropic_answer import AnthropicAnswer
+from app.services import services
+from app.web.policy import Who, allow
+
+
+@blueprint.post("/messages")
+@allow(Who.KEY)
+def messages() -> Response:
+    call = anthropic.from_request(body())
+    return reply(call.model, call.prompt, AnthropicAnswer(call.names, request_id()), stream=call.stream)
+
+
+@blueprint.post("/messages/count_tokens")
+@allow(Who.KEY)
+def count_tokens() -> Response:
+    call = anthropic.from_count_request(body())
+    demand_model(call.model)
+    return jsonify(input_tokens=services().count_tokens(call.model, call.prompt))
