@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,8 +12,9 @@ T = TypeVar("T")
 
 # To unfold a million takes seconds, in which nobody else is served (threat 67). Braces within texts count as well.
 MOST_OBJECTS = 100_000
-# Of what a client sends in a form of its own. The decoder stops at what it could not walk through, and so does whoever
-# writes it again, but with less room left.
+# Of what a client sends in a form of its own, where no type sets bounds: commas and brackets in sum, those within texts
+# as well; and levels, for the decoder stops at what it could not walk through, and whoever writes it again has less room.
+MOST_VALUES = 500_000
 MOST_LEVELS = 200
 _LONGEST_SHOWN = 200
 
@@ -38,6 +39,32 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T], where: str = "") -> T:
         raise InvalidRequest("The body is nested too deeply.", code="invalid_json") from error
 
 
+class Unfolding:
+    """Reads what a request holds of JSON in a form of the client's own, while it is not too much in sum (threat 67)."""
+
+    def __init__(self) -> None:
+        self._left = MOST_VALUES
+
+    def object(self, source: msgspec.Raw | str, where: str) -> dict[str, Any]:
+        found = self.value(source, where)
+        if not isinstance(found, dict):
+            raise _refusal(where, "must be a JSON object.")
+        return found
+
+    def value(self, source: msgspec.Raw | str, where: str) -> Any:
+        """`where` names it in errors. Raises InvalidRequest."""
+        text = source.encode() if isinstance(source, str) else bytes(source)
+        self._left -= sum(map(text.count, (b",", b"[", b"{")))
+        if self._left < 0:
+            raise _refusal(where, f"is too much: tools and schemas of a request may have {MOST_VALUES} values in all.")
+        try:
+            found = msgspec.json.decode(text)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise _refusal(where, f"must be valid JSON: {error}.") from error
+        demand_shallow(found, where)
+        return found
+
+
 def demand_shallow(value: object, where: str) -> None:
     """Raises InvalidRequest."""
     level = [value]
@@ -45,7 +72,11 @@ def demand_shallow(value: object, where: str) -> None:
         level = [inner for outer in level for inner in _within(outer)]
         if not level:
             return
-    raise InvalidRequest(f"{_shown(where)} is nested too deeply.", param=_shown(where), code="invalid_value")
+    raise _refusal(where, "is nested too deeply.")
+
+
+def _refusal(where: str, problem: str) -> InvalidRequest:
+    return InvalidRequest(f"{_shown(where)} {problem}", param=_shown(where), code="invalid_value")
 
 
 def _within(value: object) -> Iterable[object]:

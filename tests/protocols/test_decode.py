@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from app.errors import InvalidRequest
-from app.protocols.decode import decode
+from app.protocols.decode import MOST_LEVELS, MOST_VALUES, Unfolding, decode
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -149,3 +149,52 @@ def test_what_is_not_json_is_refused_as_such(body: bytes):
 def test_any_bytes_are_a_body_or_refused(body: bytes):
     with suppress(InvalidRequest):
         assert isinstance(decode(b'{"one":{"name":"a"},"free":' + body, DECODER), Body)
+
+
+@pytest.mark.parametrize(("source", "value"), [('{"a": [1]}', {"a": [1]}), (msgspec.Raw(b'{"a":[1]}'), {"a": [1]})])
+def test_json_of_a_form_of_its_own_is_unfolded(source: str | msgspec.Raw, value: Any):
+    assert Unfolding().object(source, "here") == Unfolding().value(source, "here") == value
+
+
+def not_unfolded(*sources: str) -> str:
+    """The last one."""
+    unfolding = Unfolding()
+    for source in sources[:-1]:
+        unfolding.object(source, "there")
+    with pytest.raises(InvalidRequest) as raised:
+        unfolding.object(sources[-1], "here")
+    assert (raised.value.param, raised.value.code) == ("here", "invalid_value")
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("[]", "must be a JSON object."),
+        ("null", "must be a JSON object."),
+        ("{", "must be valid JSON: "),
+        ('{"a": NaN}', "must be valid JSON: "),
+        ('{"a": "\\ud800"}', "must be valid JSON: "),
+        ('{"a":' * 5000, "must be valid JSON: "),
+    ],
+)
+def test_what_is_no_json_object_is_refused_by_its_place(source: str, said: str):
+    assert not_unfolded(source).startswith(f"here {said}")
+
+
+# threat 66
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_what_is_nested_too_deeply_is_refused_by_its_place(opening: str, closing: str):
+    def nested(levels: int) -> str:
+        return '{"a":' + opening * (levels - 2) + "1" + closing * (levels - 2) + "}"
+
+    Unfolding().object(nested(MOST_LEVELS), "here")
+    assert not_unfolded(nested(MOST_LEVELS + 1)) == "here is nested too deeply."
+
+
+# threat 67
+def test_what_is_too_much_in_sum_is_refused_before_it_is_read():
+    half = '{"a":[' + "0," * (MOST_VALUES // 2) + "0]}"
+    Unfolding().object(half, "here")
+    assert "is too much" in not_unfolded(half, half)
+    assert "is too much" in not_unfolded("[" * (MOST_VALUES + 1))
