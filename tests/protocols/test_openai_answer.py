@@ -1,89 +1,23 @@
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from app import errors
 from app.errors import PosternError, StreamBroken
-from app.protocols.openai_answer import FINISH_REASONS, ChatAnswer, to_error, to_usage
-
-Event = dict[str, Any]
-RESTART = {"type": "postern_restart"}
-STOP = {"type": "message_stop"}
-MODEL = "claude-sonnet-5-5"
-
-
-def start(model: str | None = MODEL, **usage: Any) -> Event:
-    return {"type": "message_start", "message": {"id": "msg_1", "model": model, "content": [], "usage": usage}}
-
-
-def text(said: str) -> Event:
-    return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": said}}
-
-
-def delta(stop_reason: str | None = "end_turn", **usage: Any) -> Event:
-    return {"type": "message_delta", "delta": {"stop_reason": stop_reason, "stop_sequence": None}, "usage": usage}
-
-
-def reply(*said: str, stop_reason: str = "end_turn") -> list[Event]:
-    """Everything that upstream sends for one message."""
-    return [
-        start(input_tokens=7, output_tokens=1),
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "ping"},
-        *map(text, said),
-        {"type": "content_block_stop", "index": 0},
-        delta(stop_reason, output_tokens=5),
-        STOP,
-    ]
-
-
-THINKING = [
-    {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
-    {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "hm"}},
-    {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "abc"}},
-    {"type": "content_block_stop", "index": 0},
-    {"type": "content_block_delta", "index": 1, "delta": {"type": "tomorrows_delta", "text": "not said"}},
-    {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta"}},
-    {"type": "tomorrows_event"},
-]
-
-
-def answer(n: int = 1, **options: Any) -> ChatAnswer:
-    return ChatAnswer("chatcmpl-1", 1_700_000_000, "sonnet", n, **options)
-
-
-def gathered(events: Iterable[Event], n: int = 1) -> dict[str, Any]:
-    """The whole answer, checked by the official client's own types; every choice gets the same events."""
-    whole = answer(n)
-    for event in events:
-        for index in range(n):
-            whole.take(index, event)
-    ChatCompletion.model_validate(whole.whole(), strict=True)
-    return whole.whole()
-
-
-def chunks(sent: bytes) -> list[dict[str, Any]]:
-    """The chunks of a stream, checked by the official client's own types. [DONE] is left out."""
-    payloads = [event.removeprefix(b"data: ") for event in sent.split(b"\n\n") if event]
-    found = [json.loads(payload) for payload in payloads if payload != b"[DONE]"]
-    for chunk in found:
-        ChatCompletionChunk.model_validate(chunk, strict=True)
-    return found
-
-
-def streamed(events: Iterable[tuple[int, Event]], n: int = 1, **options: Any) -> tuple[list[dict[str, Any]], bytes]:
-    """(chunks, all that was sent)"""
-    stream = answer(n, **options)
-    sent = b"".join(stream.encode(index, event) for index, event in events) + stream.end()
-    return chunks(sent), sent
-
-
-def one(*events: Event) -> list[tuple[int, Event]]:
-    return [(0, event) for event in events]
-
+from app.protocols.openai_answer import to_error, to_usage
+from app.protocols.openai_choice import FINISH_REASONS
+from tests.protocols.answers import answer, chunks, gathered, one, streamed
+from tests.protocols.events import (
+    MODEL,
+    RESTART,
+    STOP,
+    delta,
+    reply,
+    start,
+    text,
+    thinks,
+)
 
 # ---- streams
 
@@ -136,10 +70,25 @@ def test_a_text_is_streamed_as_it_came(said: str):
     assert sent.count(b"\n\n") == sent.count(b"\n") / 2 == len(found) + 1
 
 
-def test_thinking_and_unknown_events_are_not_told():
-    found, _ = streamed(one(start(), *THINKING, text("a"), delta(), STOP))
+UNKNOWN = [
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "tomorrows_block", "text": "not said"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "tomorrows_delta", "text": "not said"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "citations_delta", "citation": {}}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "{}"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "of nothing"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "of nothing"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "content_block_stop", "index": 7},
+    {"type": "ping"},
+    {"type": "tomorrows_event"},
+]
+
+
+def test_unknown_events_are_not_told():
+    found, _ = streamed(one(start(), *UNKNOWN, text("a"), delta(), STOP))
     assert [chunk["choices"][0]["delta"].get("content") for chunk in found] == ["", "a", None]
-    assert gathered([start(), *THINKING, text("a"), delta(), STOP])["choices"][0]["message"]["content"] == "a"
+    assert gathered([start(), *UNKNOWN, text("a"), delta(), STOP])["choices"][0]["message"]["content"] == "a"
 
 
 REASONS = [
@@ -158,7 +107,7 @@ def test_every_reason_to_stop_has_one_of_openais_words(stop_reason: str | None, 
 
 def test_an_event_that_tells_nothing_makes_no_bytes():
     stream = answer()
-    sent = [stream.encode(0, event) for event in [start(), *THINKING, {"type": "ping"}, delta()]]
+    sent = [stream.encode(0, event) for event in [start(), *UNKNOWN, *thinks(0, signature=""), delta()]]
     assert [bool(data) for data in sent] == [True, *[False] * (len(sent) - 1)]
 
 
@@ -305,6 +254,22 @@ def test_usage_counts_cached_tokens_as_part_of_the_prompt(
         "total_tokens": prompt + completion,
         "prompt_tokens_details": {"cached_tokens": cached},
     }
+
+
+@pytest.mark.parametrize(
+    ("details", "thinking"),
+    [
+        ([{"thinking_tokens": 3}], 3),
+        ([{"thinking_tokens": 0}], 0),
+        ([{"thinking_tokens": 3}, None, {"thinking_tokens": 4}], 7),
+        ([None], None),
+        ([{}], None),
+    ],
+)
+def test_thinking_is_counted_only_when_upstream_does(details: list[Any], thinking: int | None):
+    usage = to_usage({"output_tokens": 9, "output_tokens_details": one} for one in details)
+    told = usage.get("completion_tokens_details")
+    assert told == (None if thinking is None else {"reasoning_tokens": thinking})
 
 
 @pytest.mark.parametrize("reported", [[], [{}], [{}, {}]])

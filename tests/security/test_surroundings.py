@@ -87,7 +87,7 @@ def test_a_tool_that_the_model_asks_for_does_not_run(ground: Ground):  # threat 
     assert time.monotonic() - started < 30
     assert answer.status_code == 200
     (choice,) = answer.json()["choices"]
-    assert (choice["message"]["content"], choice["finish_reason"]) == ("I shall run it.", "stop")
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("I shall run it.", "tool_calls")
     time.sleep(0.5)
     calls = ground.sandbox.messages()
     assert 1 <= len(calls) <= 2  # the CLI goes on by itself with "no such tool" until it is stopped
