@@ -21,7 +21,12 @@ __all__ = ["blueprint", "messages"]
 def chat_completions() -> Response:
     call = openai_chat.from_request(body())
     chat = openai_answer.ChatAnswer(
-        f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), call.model, call.n, include_usage=call.include_usage
+        f"chatcmpl-{uuid.uuid4().hex}",
+        int(time.time()),
+        call.model,
+        call.n,
+        include_usage=call.include_usage,
+        tool_names=call.tool_names,
     )
     return reply(call.model, call.prompt, chat, stream=call.stream, n=call.n)
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 # To unfold a million takes seconds, in which nobody else is served (threat 67). Braces within texts count as well.
 MOST_OBJECTS = 100_000
 # Of what a client sends in a form of its own, where no type sets bounds: commas and brackets in sum, those within texts
-# as well; and levels, for the decoder stops at what it could not walk through, and whoever writes it again has less room.
+# as well; and levels, for the decoder stops at what it could not walk through, and who writes it again has less room.
 MOST_VALUES = 500_000
 MOST_LEVELS = 200
 _LONGEST_SHOWN = 200

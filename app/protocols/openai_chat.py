@@ -1,50 +1,57 @@
 """POST /v1/chat/completions: the request to a Prompt. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from app.errors import InvalidRequest
-from app.protocols.decode import decode
-from app.protocols.openai_content import text_of, to_blocks
+from app.protocols import reasoning, structured
+from app.protocols.decode import Unfolding, decode
+from app.protocols.openai_messages import Turn, to_conversation, to_system
 from app.protocols.openai_models import (
-    AssistantMessage,
+    AdaptiveThinking,
     ChatRequest,
-    DeveloperMessage,
-    Message,
-    SystemMessage,
-    ToolMessage,
-    UserMessage,
+    EnabledThinking,
+    JsonObjectFormat,
+    JsonSchemaFormat,
+    ResponseFormat,
 )
+from app.protocols.openai_parameters import (
+    HARMLESS,
+    Harmless,
+    metadata,
+    refuse_unsupported,
+    sampling,
+    wants_usage,
+    without_none,
+)
+from app.protocols.openai_tools import all_names, to_tools
 from app.protocols.prompt import Prompt
+from app.protocols.tool_names import ToolNames
+
+Json = dict[str, Any]
 
 _decoder = msgspec.json.Decoder(ChatRequest)
-_LONGEST_HARMLESS = 200
-_LONGEST_USER_ID = 256  # https://docs.anthropic.com/en/api/messages, metadata.user_id
 
-# Field -> does the value ask for nothing that Claude would have to do? Clients send such values as a matter of course.
-_HARMLESS: dict[str, Callable[[Any], bool]] = {
+_HARMLESS: Harmless = {
+    **HARMLESS,
     "audio": lambda value: False,
-    "frequency_penalty": lambda value: value == 0,
     "function_call": lambda value: value in ("none", "auto"),
     "functions": lambda value: not value,
-    "logit_bias": lambda value: not value,
     "logprobs": lambda value: value is False,
     "modalities": lambda value: value == ["text"],
     "moderation": lambda value: False,
-    "parallel_tool_calls": lambda value: True,
     "prediction": lambda value: False,
-    "presence_penalty": lambda value: value == 0,
-    "reasoning_effort": lambda value: value == "none",
-    "response_format": lambda value: value == {"type": "text"},
-    "tool_choice": lambda value: value in ("none", "auto"),
-    "tools": lambda value: not value,
     "top_logprobs": lambda value: value == 0,
     "verbosity": lambda value: value == "medium",
     "web_search_options": lambda value: False,
 }
+_OTHER_TOOL = re.compile(r"(tools\[\d+\]|tool_choice)\.(type|custom)")
+# Anthropic has no such mode.
+_ONE_OBJECT = "Answer with one JSON object and nothing else: no words before or after it, and no code fence around it."
 
 
 @dataclass(frozen=True)
@@ -56,122 +63,93 @@ class ChatCall:
     n: int
     stream: bool
     include_usage: bool
+    tool_names: ToolNames = field(compare=False)
 
 
 def from_request(body: bytes) -> ChatCall:
     """Raises InvalidRequest that names the field."""
-    request = decode(body, _decoder)
-    _refuse_unsupported(request)
-    options = request.stream_options
-    if options is not None and not request.stream:
-        raise InvalidRequest(
-            "stream_options goes with stream: true only.", param="stream_options", code="invalid_value"
-        )
+    request = _decoded(body)
+    refuse_unsupported(request, _HARMLESS)
+    names = all_names(request)
     return ChatCall(
         model=request.model,
-        prompt=Prompt(_system(request.messages), _conversation(request.messages), _parameters(request)),
+        prompt=_prompt(request, names),
         n=request.n or 1,
         stream=bool(request.stream),
-        include_usage=bool(options and options.include_usage),
+        include_usage=wants_usage(request),
+        tool_names=names,
     )
 
 
-def _refuse_unsupported(request: ChatRequest) -> None:
-    for name, harmless in _HARMLESS.items():
-        value = _folded_out(getattr(request, name))
-        if value is not None and not harmless(value):
-            message = f"Unsupported parameter: {name!r} with this value is not supported by this gateway."
-            raise InvalidRequest(message, param=name, code="unsupported_parameter")
+def _decoded(body: bytes) -> ChatRequest:
+    try:
+        return decode(body, _decoder)
+    except InvalidRequest as error:
+        if not _OTHER_TOOL.fullmatch(error.param or ""):
+            raise
+        message = f"{error.param}: only tools of the type 'function' are supported by this gateway."
+        raise InvalidRequest(message, param=error.param, code="unsupported_parameter") from error
 
 
-def _folded_out(value: Any) -> Any:
-    """No value that asks for nothing is long; a long one is refused as it is."""
-    if isinstance(value, msgspec.Raw):
-        return msgspec.json.decode(value) if len(value) < _LONGEST_HARMLESS else value
-    return value
+def _prompt(request: ChatRequest, names: ToolNames) -> Prompt:
+    unfolding = Unfolding()
+    system = to_system(request.messages)
+    if isinstance(request.response_format, JsonObjectFormat):
+        system.append(_ONE_OBJECT)
+    conversation = to_conversation(request.messages, names, unfolding)
+    tools, tool_choice = to_tools(request, names, unfolding)
+    answer_format = _format(request.response_format, unfolding)
+    return Prompt(system, conversation, _parameters(request, conversation, tool_choice, answer_format), tools)
 
 
-def _system(messages: Sequence[Message]) -> list[str]:
-    """Claude has one system prompt, at the head: system and developer messages are gathered there, in their order."""
-    texts = (text_of(m.content) for m in messages if isinstance(m, SystemMessage | DeveloperMessage))
-    return [text for text in texts if text.strip()]
-
-
-def _conversation(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The other messages with their roles; neighbours of the same role are one message of several blocks."""
-    turns: list[dict[str, Any]] = []
-    for index, message in enumerate(messages):
-        where = f"messages[{index}]"
-        if isinstance(message, SystemMessage | DeveloperMessage):
-            continue
-        role = "user" if isinstance(message, UserMessage) else "assistant"
-        blocks = _blocks(message, where)
-        if role == "user" and not blocks and index == len(messages) - 1:
-            raise InvalidRequest(f"{where}.content is empty.", param=f"{where}.content", code="invalid_value")
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
-        elif blocks:
-            turns.append({"role": role, "content": blocks})
-    if not turns or turns[-1]["role"] != "user":
-        message_text = "The last message must be the user's: an answer cannot be begun for the model."
-        raise InvalidRequest(message_text, param="messages", code="invalid_value")
-    return turns
-
-
-def _blocks(message: UserMessage | AssistantMessage | ToolMessage, where: str) -> list[dict[str, Any]]:
-    match message:
-        case UserMessage():
-            return to_blocks(message.content, f"{where}.content")
-        case AssistantMessage() if not message.tool_calls and not message.function_call and not message.audio:
-            return to_blocks(message.content or message.refusal, f"{where}.content")
-        case _:
-            unsupported = f"{where}: tool calls and audio are not supported by this gateway yet."
-            raise InvalidRequest(unsupported, param=where, code="unsupported_parameter")
-
-
-def _parameters(request: ChatRequest) -> dict[str, Any]:
+def _parameters(
+    request: ChatRequest, conversation: Sequence[Turn], tool_choice: Json | None, answer_format: Json | None
+) -> Json:
     """The members of the upstream request's body."""
+    asked = reasoning.from_effort(request.reasoning_effort) if request.reasoning_effort is not None else {}
     found = {
         "max_tokens": request.max_completion_tokens or request.max_tokens,
-        **_sampling(request.temperature, request.top_p),
+        **sampling(request),
         "top_k": request.top_k,
-        "stop_sequences": _stop_sequences(request.stop),
-        "metadata": _metadata(request),
+        "metadata": metadata(request.user or request.safety_identifier, request.metadata),
+        "tool_choice": tool_choice,
+        "thinking": _thinking(request, asked.get("thinking"), conversation),
+        "output_config": reasoning.merge_output_config(asked.get("output_config"), answer_format),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    limit = "max_completion_tokens" if request.max_completion_tokens else "max_tokens"
+    return reasoning.fitted(without_none(found), {"max_tokens": limit})
 
 
-def _sampling(temperature: float | None, top_p: float | None) -> dict[str, float | None]:
-    """OpenAI's scale of temperatures ends at 2, Anthropic's at 1.
+def _thinking(request: ChatRequest, by_effort: Json | None, conversation: Sequence[Turn]) -> Json | None:
+    """LiteLLM's `thinking` says more than OpenAI's effort, and wins."""
+    match request.thinking:
+        case None:
+            return by_effort
+        case AdaptiveThinking():
+            return {"type": "adaptive"}
+        case EnabledThinking(budget_tokens=budget) if not _goes_on_without_thoughts(conversation):
+            return {"type": "enabled", "budget_tokens": budget}
+    return None
 
-    Newer models refuse to have both set; many clients set both, one of them to 1, which changes nothing.
+
+def _goes_on_without_thoughts(conversation: Sequence[Turn]) -> bool:
+    """Results of tools whose call came without its thinking: with a budget Anthropic refuses to think on from there.
+
+    Clients that know only OpenAI's members lose the thinking; they get an answer without it rather than none.
     """
-    temperature = None if temperature is None else min(temperature, 1.0)
-    if temperature is not None and top_p is not None:
-        top_p = None if top_p == 1 else top_p
-        temperature = None if temperature == 1 and top_p is not None else temperature
-    return {"temperature": temperature, "top_p": top_p}
+    if conversation[-1]["content"][0]["type"] != "tool_result":
+        return False
+    return conversation[-2]["content"][0]["type"] not in ("thinking", "redacted_thinking")
 
 
-def _stop_sequences(stop: str | list[str] | None) -> list[str] | None:
-    sequences = [stop] if isinstance(stop, str) else stop
-    if any(not sequence.strip() for sequence in sequences or ()):
-        message = "stop: a stop sequence must have a character that is not white space."
-        raise InvalidRequest(message, param="stop", code="invalid_value")
-    return sequences or None
-
-
-def _metadata(request: ChatRequest) -> dict[str, str] | None:
-    """Anthropic's metadata has one member, `user_id`: an opaque text. What OpenAI's holds besides goes in as JSON."""
-    user = request.user or request.safety_identifier
-    if request.metadata:
-        whole = {"user": user, "metadata": request.metadata} if user else {"metadata": request.metadata}
-        packed = msgspec.json.encode(whole).decode()
-        if len(packed) > _LONGEST_USER_ID:
-            message = f"metadata: with the user at most {_LONGEST_USER_ID} characters of JSON reach Claude."
-            raise InvalidRequest(message, param="metadata", code="invalid_value")
-        return {"user_id": packed}
-    return {"user_id": user} if user else None
+def _format(asked: ResponseFormat | None, unfolding: Unfolding) -> Json | None:
+    if not isinstance(asked, JsonSchemaFormat):
+        return None
+    where = "response_format.json_schema.schema"
+    found = structured.to_format(unfolding.value(asked.json_schema.schema, where), where)
+    if asked.json_schema.description:
+        found["schema"].setdefault("description", asked.json_schema.description)
+    return {"format": found}
 
 
 def model_page(names: Iterator[tuple[str, str, int]]) -> dict[str, Any]:

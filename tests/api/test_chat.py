@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from sandbox.signatures import signature_of
 from tests.support.sandbox import Sandbox
 
 PNG = base64.b64encode(
@@ -286,3 +287,47 @@ def test_the_model_that_was_asked_for_is_the_one_that_answers(gateway, sandbox, 
     answer = gateway.chat(f"which-{name}", model=name).json()
     assert family in answer["model"]
     assert family in asked(sandbox, f"which-{name}")["model"]
+
+
+# ---- the form of the answer, and the thinking before it
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_follows_its_schema(gateway, sandbox, stream):
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    response_format = {"type": "json_schema", "json_schema": {"name": "place", "schema": schema, "strict": True}}
+    marker = f"structured {stream}"
+    with gateway.openai() as client:
+        messages = [{"role": "user", "content": f"{marker} {script()}"}]
+        create = client.chat.completions.create
+        if stream:
+            chunks = create(model="sonnet", messages=messages, response_format=response_format, stream=True)
+            said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        else:
+            said = create(model="sonnet", messages=messages, response_format=response_format).choices[0].message.content
+    assert json.loads(said).keys() == {"city"}
+    closed = schema | {"additionalProperties": False}
+    assert asked(sandbox, marker)["output_config"]["format"] == {"type": "json_schema", "schema": closed}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_thinking_is_told_with_its_signature(gateway, sandbox, stream):
+    marker = f"thinking {stream}"
+    thinking = {"type": "enabled", "budget_tokens": 2000}
+    messages = [{"role": "user", "content": f"{marker} {script(thinking='hm, so', answer='four')}"}]
+    body = {"model": "opus", "messages": messages, "thinking": thinking, "max_tokens": 5000, "stream": stream}
+    with gateway.http() as client:
+        answer = client.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 200, answer.text
+    if stream:
+        frames = [frame.removeprefix("data: ") for frame in answer.text.split("\n\n")[:-2]]
+        deltas = [json.loads(frame)["choices"][0]["delta"] for frame in frames]
+        thoughts = "".join(delta.get("reasoning_content", "") for delta in deltas)
+        (block,) = [block for delta in deltas for block in delta.get("thinking_blocks", [])]
+    else:
+        message = answer.json()["choices"][0]["message"]
+        assert message["content"] == "four"
+        thoughts, (block,) = message["reasoning_content"], message["thinking_blocks"]
+    assert (thoughts, block["thinking"]) == ("hm, so", "hm, so")
+    assert block["signature"] == signature_of("hm, so")
+    assert asked(sandbox, marker)["thinking"] == thinking
