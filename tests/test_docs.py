@@ -9,6 +9,7 @@ from app import errors
 from app.claude.login import State
 from app.claude.login_job import METHODS
 from app.protocols.anthropic_models import CountRequest, MessagesRequest
+from app.protocols.openai_completions import CompletionRequest
 from app.protocols.openai_models import ChatRequest
 from tests.support.sandbox import ROOT
 
@@ -33,6 +34,11 @@ def test_every_field_of_a_messages_request_is_explained():
     left_out = rest.split("## Counting tokens")[1].split("are refused")[0].split("without")[1]
     only_of_answers = {*MessagesRequest.__struct_fields__} - {*CountRequest.__struct_fields__}
     assert {*re.findall(r"`(\w+)`", left_out)} == only_of_answers
+
+
+def test_every_field_of_a_legacy_completion_is_named():
+    named = set(re.findall(r"`(\w+)`", page("openai.md").split("## POST /v1/completions")[1])) | {"model"}
+    assert {*CompletionRequest.__struct_fields__} - named == set()
 
 
 def test_every_code_of_an_error_is_explained():

@@ -9,7 +9,7 @@ from app.api import messages
 from app.api.auth import allows, demand_model
 from app.api.blueprint import blueprint
 from app.api.reply import body, reply
-from app.protocols import openai_answer, openai_chat
+from app.protocols import openai_answer, openai_chat, openai_completions
 from app.services import services
 from app.web.policy import Who, allow
 
@@ -29,6 +29,16 @@ def chat_completions() -> Response:
         tool_names=call.tool_names,
     )
     return reply(call.model, call.prompt, chat, stream=call.stream, n=call.n)
+
+
+@blueprint.post("/completions")
+@allow(Who.KEY)
+def completions() -> Response:
+    call = openai_completions.from_request(body())
+    text = openai_completions.CompletionAnswer(
+        f"cmpl-{uuid.uuid4().hex}", int(time.time()), call.model, call.n, include_usage=call.include_usage
+    )
+    return reply(call.model, call.prompt, text, stream=call.stream, n=call.n)
 
 
 @blueprint.get("/models")
