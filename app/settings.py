@@ -78,6 +78,7 @@ class Settings(_Section, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"]
     data_dir: str
     claude_bin: str
+    allow_newer_cli: bool
     claude_config_dir: str
     master_key: str
     admin_password: str

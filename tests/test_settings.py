@@ -327,6 +327,14 @@ def test_a_cli_that_is_too_old_stops_the_start(installed):
     assert unprepared(installed("2.0.1 (Claude Code)")).startswith("claude 2.0.1 (Claude Code) is too old: ")
 
 
+def test_a_cli_that_was_never_tried_stops_the_start_unless_it_is_allowed(installed):  # threats 1 and 25
+    for printed in ("2.1.331 (Claude Code)", "3.0.0 (Claude Code)"):
+        told = unprepared(installed(printed))
+        assert told.startswith(f"claude {printed[:-14]} is newer than 2.1.330, the newest that was tried")
+        assert "GATEWAY_ALLOW_NEWER_CLI=true" in told
+        prepare(load(installed(printed) | {"GATEWAY_ALLOW_NEWER_CLI": "true"}))
+
+
 # A file there would be in every process's working directory.
 def test_a_folder_of_the_cli_that_is_not_empty_stops_the_start(installed, tmp_path: Path):
     environ = installed()

@@ -40,9 +40,6 @@ class Key:
             return "expired"
         return "live" if self.enabled else "disabled"
 
-    def allows(self, model: str) -> bool:
-        return self.models is None or model in self.models
-
 
 def from_row(row: sqlite3.Row) -> Key:
     return Key(

@@ -48,14 +48,20 @@ class Throttle:
         """Before each attempt, which then is told by `failed` or `succeeded`. Raises TooManyAttempts."""
         now = self._clock()
         record = self._record(address, now)
-        record.running = [begun for begun in record.running if begun > now - _ATTEMPT_TAKES]
         if now < record.wait_until:
             raise _refusal(record.wait_until - now)
-        if record.running and record.failures + len(record.running) >= FREE_FAILURES:
+        if self.is_full(address):
             raise _refusal(1.0)  # attempts at the same time would not wait for each other's failure
         if not record.good:
             self._take_turn(record, now)
         record.running.append(now)
+
+    def is_full(self, address: str) -> bool:
+        """Whether the outcome of those that run decides on the next attempt."""
+        now = self._clock()
+        record = self._record(address, now)
+        record.running = [begun for begun in record.running if begun > now - _ATTEMPT_TAKES]
+        return bool(record.running) and record.failures + len(record.running) >= FREE_FAILURES
 
     def failed(self, address: str) -> None:
         now = self._clock()

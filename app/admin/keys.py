@@ -115,10 +115,18 @@ def create_key() -> Page:
 
 def _fields(key: Key | None = None) -> tuple[str, list[str] | None, float | None]:
     models = request.form.getlist("models")
-    expires_at = forms.moment("expires")
-    if expires_at is not None and expires_at <= services().clock():
+    return forms.text("name", most=100), checked_models(models, _models(key)) or None, _end(key)
+
+
+def _end(key: Key | None) -> float | None:
+    """The field shows minutes. One that was not touched is as it is, also when it is over."""
+    chosen = forms.moment("expires")
+    present = key.expires_at if key else None
+    if chosen is not None and present is not None and chosen == present // 60 * 60:
+        return present
+    if chosen is not None and chosen <= services().clock():
         raise InvalidRequest("Choose a time that lies ahead, or none.", param="expires")
-    return forms.text("name", most=100), checked_models(models, _models(key)) or None, expires_at
+    return chosen
 
 
 def _models(key: Key | None = None) -> list[str]:
@@ -183,7 +191,9 @@ def key(key_id: str) -> Page:
     try:
         name, models, expires_at = _fields(found)
         enabled = bool(request.form.get("enabled"))
-        changes: dict[str, Any] = {"name": name, "models": models, "expires_at": expires_at, "enabled": enabled}
+        changes: dict[str, Any] = {"name": name, "models": models, "enabled": enabled}
+        if expires_at != found.expires_at:
+            changes["expires_at"] = expires_at
         act("change a key", partial(services().keys.edit, key_id, **changes), target=key_id, **changes)
     except InvalidRequest as error:
         return _key_page(found, _named(error), _typed()), 400

@@ -19,7 +19,9 @@ from app.protocols import sse
 
 log = logging.getLogger(__name__)
 
-# linux/tcp.h: the first byte of struct tcp_info is the state; include/net/tcp_states.h: 7 and 8.
+# linux/tcp.h: the first byte of struct tcp_info is the state; include/net/tcp_states.h: 7 (CLOSE) and 8 (CLOSE_WAIT).
+# A client that closes only its own direction after the request is in CLOSE_WAIT, too, and counts as gone: that it still
+# reads cannot be seen. It is what nginx and other servers of HTTP make of it.
 _CLOSED_BY_CLIENT = (7, 8)
 
 

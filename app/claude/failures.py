@@ -19,7 +19,9 @@ from app.errors import (
 _PREFIX = re.compile(r"^(?:Failed to authenticate\.\s*)?API Error:?\s*(\d{3}\b)?\s*")
 _LONGEST_SHOWN = 600
 _SIGNED_OUT = ("Not logged in", "Please run /login", "OAuth token", "Invalid API key")
-_TOO_LONG = re.compile(r"prompt is too long|context (window|length)|exceeds? the (maximum|context)", re.IGNORECASE)
+# "prompt is too long: 11 tokens > 10 maximum", "input length and `max_tokens` exceed context limit: 9 + 2 > 10",
+# "Input is too long for requested model" (Bedrock). A picture that exceeds a maximum has its own words.
+_TOO_LONG = re.compile(r"(prompt|input) is too long|context (window|length|limit)", re.IGNORECASE)
 
 SIGN_IN_HINT = "An administrator can sign in on the page /auth, or with `claude auth login`."
 

@@ -67,7 +67,10 @@ def _is_guarded(asked: dict[str, list[str]], hosts: Collection[str]) -> bool:
 
 def _comes_back_home(address: str, hosts: Collection[str]) -> bool:
     """The code is shown by the page that `redirect_uri` names."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
     return parts.scheme == "https" and parts.netloc in hosts
 
 

@@ -10,11 +10,10 @@ from app.errors import InvalidRequest
 
 T = TypeVar("T")
 
-# To unfold a million takes seconds, in which nobody else is served (threat 67). Braces within texts count as well.
-MOST_OBJECTS = 100_000
-# Of what a client sends in a form of its own, where no type sets bounds: commas and brackets in sum, those within texts
-# as well; and levels, for the decoder stops at what it could not walk through, and who writes it again has less room.
-MOST_VALUES = 500_000
+# To unfold a million takes seconds, in which nobody else is served (threat 67). Counted are commas, braces, brackets.
+MOST_VALUES = 100_000
+# Of what a client sends in a form of its own, where no type sets bounds: the decoder stops at what it could not walk
+# through, and who writes it again has less room.
 MOST_LEVELS = 200
 _LONGEST_SHOWN = 200
 
@@ -27,8 +26,8 @@ _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[T], where: str = "") -> T:
     """Raises InvalidRequest. `where` tells what part of a request the bytes are, e.g. "tools[2]"."""
-    if body.count(b"{") > MOST_OBJECTS:
-        raise InvalidRequest(f"The body has more than {MOST_OBJECTS} objects.", code="invalid_json")
+    if _values(body) > MOST_VALUES and _has_too_many_values(body):
+        raise InvalidRequest(f"The body has more than {MOST_VALUES} values.", code="invalid_json")
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -54,7 +53,7 @@ class Unfolding:
     def value(self, source: msgspec.Raw | str, where: str) -> Any:
         """`where` names it in errors. Raises InvalidRequest."""
         text = source.encode() if isinstance(source, str) else bytes(source)
-        self._left -= sum(map(text.count, (b",", b"[", b"{")))
+        self._left -= _values(text)
         if self._left < 0:
             raise _refusal(where, f"is too much: tools and schemas of a request may have {MOST_VALUES} values in all.")
         try:
@@ -81,6 +80,19 @@ def _refusal(where: str, problem: str) -> InvalidRequest:
 
 def _within(value: object) -> Iterable[object]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _values(text: bytes) -> int:
+    return text.count(b",") + text.count(b"{") + text.count(b"[")
+
+
+def _has_too_many_values(body: bytes) -> bool:
+    """Without what stands within strings: a long table or program is one value."""
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # A member of an object has two strings at most. What has more would take long to take apart, too.
+    if plain.count(b'"') > 4 * MOST_VALUES:
+        return True
+    return _values(b"".join(plain.split(b'"')[::2])) > MOST_VALUES
 
 
 def _shown(text: str) -> str:

@@ -17,7 +17,7 @@ from app.claude.doctor import PROCESS_BYTES
 from app.claude.models import Catalogue, read_catalogue
 from app.claude.pool import Limits
 from app.claude.turn import Patience
-from app.claude.worker import installed_version
+from app.claude.worker import NEWEST, installed_version
 from app.errors import SettingsError, UnknownModel
 from app.settings import CONFIG_DIR, Settings, networks, web_address
 from app.store.database import Database
@@ -46,6 +46,7 @@ def prepare(settings: Settings) -> Ground:
     installation = places(settings, data_dir)
     furnish(installation)
     version = installed_version(installation)
+    _demand_tried(version, allow_newer=settings.allow_newer_cli)
     secret_key = load_secret_key(settings.secret_key, data_dir)
     return Ground(catalogue, installation, version, data_dir, secret_key, _database(settings, data_dir, secret_key))
 
@@ -126,6 +127,15 @@ def _folder(path: Path, setting: str, mode: int = 0o700) -> Path:
     except OSError as error:
         raise SettingsError(f"{setting}: cannot use the folder {path}: {error}") from error
     return path
+
+
+def _demand_tried(version: tuple[int, ...], *, allow_newer: bool) -> None:
+    if version > NEWEST and not allow_newer:
+        found, tried = (".".join(map(str, numbers)) for numbers in (version, NEWEST))
+        raise SettingsError(
+            f"claude {found} is newer than {tried}, the newest that was tried: it may act on what clients send. "
+            f"Install {tried} (`make setup` does), or set GATEWAY_ALLOW_NEWER_CLI=true."
+        )
 
 
 def _binary(configured: str) -> Path:

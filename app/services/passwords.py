@@ -37,13 +37,17 @@ class PasswordCheck:
 
     def __call__(self, password: str) -> bool:
         seal = self._seal(password)
-        if self._clock() < self._known_until and hmac.compare_digest(seal, self._known):
+        if self._is_known(seal):
             return True
         with self._slots:
-            right = self._off_loop(self._verify, password)
+            # Another call may have found out meanwhile.
+            right = self._is_known(seal) or self._off_loop(self._verify, password)
         if right:
             self._known, self._known_until = seal, self._clock() + _REMEMBERED
         return right
+
+    def _is_known(self, seal: bytes) -> bool:
+        return self._clock() < self._known_until and hmac.compare_digest(seal, self._known)
 
     def _seal(self, password: str) -> bytes:
         stored = hashlib.sha256(repr(self._stored()).encode()).digest()

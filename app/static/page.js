@@ -98,13 +98,22 @@ export function tellTimes(within = document) {
   }, within);
 }
 
-// datetime-local knows no zone: the form sends the offset along, and shows the owner's own time.
+// datetime-local knows no zone: the form sends the offset along, and shows the owner's own time. The offset is that of
+// the chosen day, for summer time may begin or end before it.
 function localTimes(form) {
-  const offset = new Date().getTimezoneOffset();
-  form.querySelector("[name=timezone_offset]").value = offset;
+  const offset = form.querySelector("[name=timezone_offset]");
   each("[data-zone]", (zone) => (zone.textContent = "your time"), form);
   each("input[type=datetime-local]", (input) => {
-    if (input.value) input.value = new Date(new Date(`${input.value}Z`) - offset * 60000).toISOString().slice(0, 16);
+    const given = input.value ? new Date(`${input.value}Z`) : new Date();
+    if (input.value) input.value = new Date(given - given.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+    const shown = input.value;
+    const tell = () => {
+      // What was not touched is as it was, also in the hour that comes twice.
+      const chosen = input.value && input.value !== shown ? new Date(input.value) : given;
+      offset.value = chosen.getTimezoneOffset();
+    };
+    tell();
+    form.addEventListener("submit", tell);
   }, form);
 }
 

@@ -93,17 +93,20 @@ class Database:
             raise SettingsError(f"data_dir: the database {path} cannot be used: {error}") from error
 
     def read(self, query: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
-        """Takes microseconds and waits for no writer: for the event loop.
+        """Takes microseconds and waits for no writer: for the event loop. Raises StoreFailed.
 
         The connection that is kept belongs to the thread of the first read; elsewhere one is opened each time. (Under
         gevent `get_ident` tells greenlets apart, and only the native id threads.)
         """
-        if self._reader is None:
-            self._reader, self._reads_in = self._connect(_READER_WAITS), threading.get_native_id()
-        if self._reads_in == threading.get_native_id():
-            return self._reader.execute(query, parameters).fetchall()
-        with closing(self._connect(_WRITER_WAITS)) as connection:
-            return connection.execute(query, parameters).fetchall()
+        try:
+            if self._reader is None:
+                self._reader, self._reads_in = self._connect(_READER_WAITS), threading.get_native_id()
+            if self._reads_in == threading.get_native_id():
+                return self._reader.execute(query, parameters).fetchall()
+            with closing(self._connect(_WRITER_WAITS)) as connection:
+                return connection.execute(query, parameters).fetchall()
+        except sqlite3.DatabaseError as error:  # busy, damaged, or not there
+            raise StoreFailed(f"The gateway's database cannot be read ({error}).", detail=str(self.path)) from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:

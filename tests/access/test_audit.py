@@ -198,6 +198,15 @@ def test_a_folder_that_is_gone_is_no_reason_to_go_on_without(database: Database,
         record(Audit(tmp_path / "none" / "audit.jsonl", database, clock), 1)
 
 
+def test_a_database_that_cannot_be_read_is_none_either(audit: Audit, database: Database):  # threat 61
+    record(audit, 1)
+    database.close()
+    database.path.unlink()
+    database.path.mkdir()
+    with pytest.raises(AuditFailed):
+        record(audit, 1)
+
+
 def test_a_new_database_goes_on_from_the_file(audit: Audit, path: Path, tmp_path: Path, clock: Clock):
     record(audit, 3)
     database = Database(tmp_path / "new.sqlite")

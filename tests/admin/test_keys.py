@@ -158,6 +158,20 @@ def test_a_key_is_changed_disabled_and_revoked_on_its_page(gateway: Gateway, adm
     assert [entry["target"] for entry in audited(gateway) if entry["action"] == "revoke a key"][-1] == made["id"]
 
 
+@pytest.mark.parametrize("seconds", [-86_400.5, 86_400.5], ids=["over", "to come"])
+def test_an_end_that_is_not_touched_stays_to_the_second(gateway: Gateway, admin: Admin, seconds: float):
+    key = make(admin)
+    end = time.time() + seconds
+    stored(gateway, "UPDATE keys SET expires_at = ? WHERE id = ?", end, key["id"])
+    page = f"/admin/keys/{key['id']}"
+    (shown,) = re.findall(r'name="expires" value="([^"]+)"', admin.get(page).text)
+    assert admin.post(page, name="renamed", expires=shown).status_code == 200
+    told = admin.call("GET", f"/admin/api/keys/{key['id']}").json()
+    assert (told["name"], told["enabled"], told["expires_at"]) == ("renamed", False, end)
+    assert admin.post(page, name="renamed", expires="").status_code == 200
+    assert admin.call("GET", f"/admin/api/keys/{key['id']}").json()["expires_at"] is None
+
+
 # threats 46 and 47
 def test_a_key_for_a_model_that_is_gone_does_not_come_to_be_for_all(gateway: Gateway, admin: Admin):
     key = make(admin, models=["haiku"])

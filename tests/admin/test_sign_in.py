@@ -4,12 +4,13 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
 from argon2 import PasswordHasher
 
-from tests.support.admin import PASSWORD, Admin, administrator, audited, stored, text_of
+from tests.support.admin import PASSWORD, Admin, administrator, audited, stored, stubbed_gateway, text_of
 from tests.support.gateway import Gateway
 
 
@@ -143,6 +144,15 @@ def test_nobody_is_sent_to_another_site(admin: Admin, target: str):  # threat 59
     assert answer.headers["location"] == "/admin"
     answer = admin.client.post("/admin/confirm", data={"csrf_token": admin.csrf_token, "next": target})
     assert answer.headers["location"] == "/admin"
+
+
+def test_many_calls_of_a_script_at_once_are_let_in(tmp_path: Path):  # threat 52
+    with stubbed_gateway(tmp_path) as gateway, administrator(gateway) as script, ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(script.script, "GET", "/admin/api/login") for _ in range(12)]
+        assert [answer.result().status_code for answer in asked] == [200] * 12
+        guesses = [pool.submit(script.script, "GET", "/admin/api/login", password=f"guess {n}") for n in range(12)]
+        told = [answer.result().status_code for answer in guesses]
+        assert (told.count(401) + told.count(429), told.count(429) >= 5) == (12, True)
 
 
 def test_guesses_are_slowed_down_and_the_owner_is_not(gateway: Gateway, stranger: Admin):  # threat 52

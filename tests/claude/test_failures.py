@@ -19,6 +19,8 @@ from app.errors import (
 )
 
 SIGN_IN = f"The gateway is not signed in to Claude. {SIGN_IN_HINT}"
+NO_ROOM = "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000"
+TOO_WIDE = "messages.0.content.1.image.source.base64: image exceeds the maximum allowed size"
 TOO_LONG = "prompt is too long: 1000001 tokens > 1000000 maximum"
 
 
@@ -32,11 +34,12 @@ TOO_LONG = "prompt is too long: 1000001 tokens > 1000000 maximum"
         (400, "Prompt is too long", ContextTooLong, "The conversation is too long for this model: Prompt is too long"),
         (
             400,
-            "input length and max_tokens exceed context limit: context window exceeded",
+            f"API Error: 400 {NO_ROOM}",
             ContextTooLong,
-            "The conversation is too long for this model: "
-            "input length and max_tokens exceed context limit: context window exceeded",
+            f"The conversation is too long for this model: {NO_ROOM}",
         ),
+        (400, f"API Error: 400 {TOO_WIDE}", InvalidRequest, TOO_WIDE),
+        (400, "n exceeds the maximum of 5", InvalidRequest, "n exceeds the maximum of 5"),
         (401, "API Error: 401 invalid x-api-key", NotSignedIn, SIGN_IN),
         (403, "API Error: 403 OAuth token has been revoked", NotSignedIn, SIGN_IN),
         (404, "API Error: 404 model: claude-x", UnknownModel, "model: claude-x"),

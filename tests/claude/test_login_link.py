@@ -72,6 +72,7 @@ def test_the_short_form_is_genuine_and_tells_no_state(url: str):  # threat 30
         LINK.replace(f"&state={STATE}", f"&state={STATE}&state=another-{STATE}"),
         LINK.replace("platform.claude.com", "evil.example"),
         LINK.replace("redirect_uri=https", "redirect_uri=http"),
+        LINK.replace("%2F%2Fplatform", "%2F%2F[platform"),
         LINK.replace("&redirect_uri=https%3A%2F%2Fplatform.claude.com%2Foauth%2Fcode%2Fcallback", ""),
         LINK + "&a=" + "x" * 5000,
         LINK + "".join(f"&p{n}=1" for n in range(40)),

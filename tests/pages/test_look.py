@@ -3,10 +3,11 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from app.admin import texts
 from tests.pages import states
@@ -200,6 +201,29 @@ def test_times_are_told_from_now_and_asked_in_the_owners_zone(served: tuple[str,
     page.get_by_text("Extend the old one").click()
     tokyo = texts.field_time(states.PREVIOUS.expires_at + 9 * states.HOUR)
     expect(page.locator("#extend-until")).to_have_value(tokyo)
+    context.close()
+
+
+def test_a_time_is_meant_as_the_clock_shows_it_then(served: tuple[str, Stage], browser: Browser):
+    """Whatever the season is now: in Berlin it is two hours before UTC in summer, and one in winter."""
+    context = browser.new_context(timezone_id="Europe/Berlin", locale="en-GB")
+    page = context.new_page()
+    sent: list[tuple[str, str]] = []
+
+    def take(route: Route) -> None:
+        form = dict(parse_qsl(route.request.post_data or ""))
+        sent.append((form["expires"], form["timezone_offset"]))
+        route.fulfill(status=204)
+
+    page.route("**/admin/keys/create", take)
+    for chosen, offset in (("2030-01-15T12:00", "-60"), ("2030-07-15T12:00", "-120")):
+        page.goto(f"{served[0]}/sample/keys")
+        page.get_by_label("Name").fill("x")
+        page.locator("#expires").fill(chosen)
+        page.get_by_role("button", name="Make the key").click()
+        expect(page.get_by_role("button", name="Making it…")).to_be_visible()
+        page.wait_for_function("() => true")
+        assert sent.pop() == (chosen, offset)
     context.close()
 
 

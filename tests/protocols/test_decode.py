@@ -1,3 +1,4 @@
+import time
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -142,6 +143,34 @@ def test_what_is_not_json_is_refused_as_such(body: bytes):
     error = refused(body)
     assert (error.param, error.code) == (None, "invalid_json")
     assert len(str(error)) < 200
+
+
+# threats 66 and 67
+@pytest.mark.parametrize(
+    "many",
+    [
+        b"[],",
+        b"{},",
+        b"1,",
+        b'"a",',
+        b'{"a":1},',
+        b'["\\"", "\\\\"], ',
+        pytest.param(b'"\\\\",1,', id="a backslash before the closing quote"),
+    ],
+)
+def test_a_body_of_a_million_values_is_not_unfolded(many: bytes):
+    body = b'{"one":{"name":"a"},"free":[' + many * 1_000_000 + b"0]}"
+    begun = time.perf_counter()
+    assert "more than 100000 values" in str(refused(body))
+    assert time.perf_counter() - begun < 0.5  # of several seconds
+    members = b",".join(b'"%d" : 0' % number for number in range(1_000_000))
+    assert "more than 100000 values" in str(refused(b'{"one":{"name":"a"},"free":{' + members + b"}}"))
+
+
+@pytest.mark.parametrize("text", ["1,2;[a],{b}\n", '"', '\\"', "\\", '{"a": ["b", "c"]}, '])
+def test_a_long_text_is_one_value_whatever_is_in_it(text: str):
+    name = text * 200_000
+    assert decode(msgspec.json.encode({"one": {"name": name}}), DECODER).one.name == name
 
 
 @settings(deadline=None, max_examples=100)

@@ -88,3 +88,20 @@ def test_a_password_of_any_letters_is_checked():
     stored = Stored()
     stored.password = "ä\ud800🐎"
     assert stored.check()("ä\ud800🐎")
+
+
+def test_what_another_call_found_right_meanwhile_is_not_hashed_again():
+    stored, gate = Stored(), threading.Event()
+
+    def verify(password: str) -> bool:
+        gate.wait(5)
+        return stored.verify(password)
+
+    check = PasswordCheck(verify, lambda: stored.password, OffLoop())
+    threads = [threading.Thread(target=check, args=("the right one",)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    gate.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(stored.asked) <= 2

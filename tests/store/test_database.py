@@ -156,6 +156,17 @@ def test_a_folder_that_is_not_there_stops_the_start(tmp_path: Path):
         Database(tmp_path / "none" / "state.sqlite")
 
 
+def test_what_cannot_be_read_is_said_in_a_sentence(database: Database, path: Path):
+    path.write_bytes(b"this is no database" * 1000)
+    with pytest.raises(StoreFailed, match="The gateway's database cannot be read"):
+        names(database)
+    database.close()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StoreFailed, match="The gateway's database cannot be read"):
+        names(database)
+
+
 # threat 74
 def test_on_a_full_disk_it_is_read_and_a_write_fails_with_a_sentence(database: Database):
     put(database, "a")
