@@ -25,7 +25,7 @@ LAYERS: dict[str, set[str] | None] = {
     "services": {"app.settings", "app.claude", "app.access", "app.store"},
     "web": set(),
     "api": {"app.protocols", "app.services", "app.access", "app.claude", "app.web"},
-    "admin": {"app.services", "app.access", "app.claude", "app.web"},
+    "admin": {"app.services", "app.access", "app.claude", "app.web", "app.protocols.decode"},
     "ops": {"app.services", "app.web"},
     "cli": {"app.settings", "app.services", "app.access", "app.claude", "app.store"},
     "__init__": ANYTHING,
