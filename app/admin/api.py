@@ -8,7 +8,7 @@ from flask import Response, jsonify, request
 from msgspec import UNSET, structs
 
 from app.access.keys import Key
-from app.admin import forms, wizard
+from app.admin import descriptions, forms, wizard
 from app.admin.acts import act
 from app.admin.blueprint import blueprint
 from app.admin.bodies import ChangeKey, ExtendPrevious, LoginCode, MakeKey, RotateMaster, StartLogin
@@ -16,11 +16,13 @@ from app.admin.home import latest, pool_counts, verified
 from app.admin.keys import checked_models, rotate_master
 from app.admin.uses import note_down, users_of
 from app.services import services
+from app.web.describe import describe
 from app.web.policy import Who, allow
 
 
 @blueprint.get("/admin/api/status")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.STATUS)
 def api_status() -> Response:
     volume = services().off_loop(services().volume)
     return jsonify(auth=asdict(services().account()), volume=asdict(volume), pool=pool_counts())
@@ -31,12 +33,14 @@ def api_status() -> Response:
 
 @blueprint.get("/admin/api/login")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.SHOW_LOGIN)
 def api_login() -> Response:
     return jsonify(wizard.told(wizard.status()))
 
 
 @blueprint.post("/admin/api/login")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.START_LOGIN)
 def api_login_start() -> Response:
     body = forms.body(StartLogin)
     return jsonify(wizard.told(wizard.start(body.method, body.email, force=body.force)))
@@ -44,18 +48,21 @@ def api_login_start() -> Response:
 
 @blueprint.post("/admin/api/login/code")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.SEND_CODE)
 def api_login_code() -> Response:
     return jsonify(wizard.told(wizard.submit(forms.body(LoginCode).code)))
 
 
 @blueprint.delete("/admin/api/login")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.ABANDON_LOGIN)
 def api_login_abandon() -> Response:
     return jsonify(wizard.told(wizard.abandon(force=request.args.get("force") == "true")))
 
 
 @blueprint.delete("/admin/api/credentials")
 @allow(Who.CONFIRMED, script=True)
+@describe(descriptions.SIGN_OUT)
 def api_sign_out_claude() -> tuple[str, int]:
     wizard.sign_claude_out()
     return "", 204
@@ -63,6 +70,7 @@ def api_sign_out_claude() -> tuple[str, int]:
 
 @blueprint.post("/admin/api/credentials/restore")
 @allow(Who.CONFIRMED, script=True)
+@describe(descriptions.RESTORE)
 def api_restore_login() -> tuple[str, int]:
     wizard.restore()
     return "", 204
@@ -70,6 +78,7 @@ def api_restore_login() -> tuple[str, int]:
 
 @blueprint.post("/admin/api/test")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.TEST)
 def api_test() -> Response:
     return jsonify(asdict(services().try_out()))
 
@@ -79,6 +88,7 @@ def api_test() -> Response:
 
 @blueprint.get("/admin/api/master-key")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.SHOW_MASTER)
 def api_master_key() -> Response:
     note_down()
     masters = services().keys.masters()
@@ -91,6 +101,7 @@ def api_master_key() -> Response:
 
 @blueprint.post("/admin/api/master-key/rotate")
 @allow(Who.CONFIRMED, script=True)
+@describe(descriptions.ROTATE)
 def api_rotate() -> Response:
     body = forms.body(RotateMaster)
     repeatable = request.headers.get("Idempotency-Key", "")
@@ -101,6 +112,7 @@ def api_rotate() -> Response:
 
 @blueprint.post("/admin/api/master-key/extend-previous")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.EXTEND_PREVIOUS)
 def api_extend_previous() -> Response:
     until = forms.when(forms.body(ExtendPrevious).until, "until")
     key = act("extend the previous master key", partial(services().keys.extend_previous, until), until=until)
@@ -109,6 +121,7 @@ def api_extend_previous() -> Response:
 
 @blueprint.post("/admin/api/master-key/revoke-previous")
 @allow(Who.CONFIRMED, script=True)
+@describe(descriptions.REVOKE_PREVIOUS)
 def api_revoke_previous() -> Response:
     return jsonify(_told(act("revoke the previous master key", services().keys.revoke_previous)))
 
@@ -118,12 +131,14 @@ def api_revoke_previous() -> Response:
 
 @blueprint.get("/admin/api/keys")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.LIST_KEYS)
 def api_keys() -> Response:
     return jsonify(keys=[_told(key) for key in services().keys.list(request.args.get("q", ""))])
 
 
 @blueprint.post("/admin/api/keys")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.MAKE_KEY)
 def api_create_key() -> tuple[Response, int]:
     fields = _fields(forms.body(MakeKey))
     secret, key = act("create a key", partial(services().keys.create, **fields), target=fields["name"])
@@ -132,6 +147,7 @@ def api_create_key() -> tuple[Response, int]:
 
 @blueprint.get("/admin/api/keys/<key_id>")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.SHOW_KEY)
 def api_key(key_id: str) -> Response:
     users = [asdict(use) for use in users_of(key_id)]
     return jsonify(_told(services().keys.get(key_id)) | {"users": users})
@@ -139,6 +155,7 @@ def api_key(key_id: str) -> Response:
 
 @blueprint.patch("/admin/api/keys/<key_id>")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.CHANGE_KEY)
 def api_edit_key(key_id: str) -> Response:
     changes = _fields(forms.body(ChangeKey))
     services().keys.get(key_id)
@@ -149,6 +166,7 @@ def api_edit_key(key_id: str) -> Response:
 
 @blueprint.delete("/admin/api/keys/<key_id>")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.REVOKE_KEY)
 def api_revoke_key(key_id: str) -> Response:
     services().keys.get(key_id)
     return jsonify(_told(act("revoke a key", partial(services().keys.revoke, key_id), target=key_id)))
@@ -174,6 +192,7 @@ def _told(key: Key) -> dict[str, Any]:
 
 @blueprint.get("/admin/api/audit")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.LIST_AUDIT)
 def api_audit() -> Response:
     limit = request.args.get("limit", default=100, type=int)
     before = request.args.get("before", type=int)
@@ -183,5 +202,6 @@ def api_audit() -> Response:
 
 @blueprint.get("/admin/api/audit/verify")
 @allow(Who.ADMINISTRATOR, script=True)
+@describe(descriptions.VERIFY_AUDIT)
 def api_verify_audit() -> Response:
     return jsonify(asdict(verified()))

@@ -8,9 +8,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-# Left as it stands in the body: what is refused anyway is not worth the time to unfold it (threat 66).
+# Left as it stands in the body: what is refused anyway is not worth the time to unfold it (threat 66). What is taken of
+# it is for the document to tell.
 Unread: TypeAlias = msgspec.Raw
-NULL = msgspec.Raw(b"null")
+Refused: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": "null"})]
+Ignored: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": ["object", "null"]})]
+NoBias: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": ["object", "null"], "maxProperties": 0})]
+TextOnly: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"enum": [["text"], None]})]
+# Where there is none. A Raw could not be told as a default in a JSON Schema.
+NULL: Any = None
 Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -110,23 +116,23 @@ class ChatRequest(_Strict, kw_only=True):
 
     # Hints about OpenAI's own machines, which change no answer.
     prompt_cache_key: str | None = None
-    prompt_cache_options: Unread = NULL
+    prompt_cache_options: Ignored = NULL
     prompt_cache_retention: str | None = None
     seed: int | None = None
     service_tier: str | None = None
     store: bool | None = None
 
     # Taken in the values that ask for nothing; see _HARMLESS in openai_chat.
-    audio: Unread = NULL
+    audio: Refused = NULL
     frequency_penalty: float | None = None
     function_call: Unread = NULL
     functions: Unread = NULL
-    logit_bias: Unread = NULL
+    logit_bias: NoBias = NULL
     logprobs: bool | None = None
-    modalities: Unread = NULL
-    moderation: Unread = NULL
+    modalities: TextOnly = NULL
+    moderation: Refused = NULL
     parallel_tool_calls: bool | None = None
-    prediction: Unread = NULL
+    prediction: Refused = NULL
     presence_penalty: float | None = None
     reasoning_effort: str | None = None
     response_format: Unread = NULL
@@ -134,4 +140,4 @@ class ChatRequest(_Strict, kw_only=True):
     tools: Unread = NULL
     top_logprobs: int | None = None
     verbosity: str | None = None
-    web_search_options: Unread = NULL
+    web_search_options: Refused = NULL
