@@ -1,16 +1,22 @@
-"""The document of the API. It tells what anybody can read in the source (threat 64)."""
+"""The document of the API, and the page that shows it. Both tell what anybody can read in the source (threat 64)."""
 
 from typing import Any
 
 import msgspec
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, render_template, request
+from markupsafe import escape
 
+from app.ops import reading
 from app.web.openapi import document
 from app.web.policy import Who, allow
 
 blueprint = Blueprint("docs", __name__)
 
 _EXTENSION = "postern_docs"
+# The page is made once for each path prefix that a proxy tells; there is one, or there are few.
+_MOST_PAGES = 8
+# Where the page names the gateway. No name has it, so that what a request says of itself is put in at the end.
+_HERE = "http://postern.invalid"
 
 
 @blueprint.get("/openapi.json")
@@ -24,6 +30,12 @@ def openapi() -> Response:
     return response
 
 
+@blueprint.get("/docs")
+@allow(Who.ANYONE)
+def page() -> str:
+    return _page(request.root_path).replace(_HERE, escape(request.host_url.rstrip("/")))
+
+
 def _kept() -> dict[str, Any]:
     kept: dict[str, Any] = current_app.extensions.setdefault(_EXTENSION, {})
     return kept
@@ -35,3 +47,12 @@ def _document() -> dict[str, Any]:
         kept["document"] = document(current_app)
     told: dict[str, Any] = kept["document"]
     return told
+
+
+def _page(prefix: str) -> str:
+    pages: dict[str, str] = _kept().setdefault("pages", {})
+    if prefix not in pages:
+        if len(pages) >= _MOST_PAGES:
+            pages.clear()
+        pages[prefix] = render_template("docs/page.html", prefix=prefix, **reading.page(_document(), _HERE + prefix))
+    return pages[prefix]
