@@ -12,6 +12,7 @@ from app.admin import views as admin_views
 from app.admin.live import sock
 from app.api import errors as api_errors
 from app.api import views as api_views
+from app.ops import docs as ops_docs
 from app.ops import views as ops_views
 from app.services import EXTENSION
 from app.services.build import build
@@ -36,9 +37,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     texts.register(app)
     headers.register(app)
     messages.register(app, running.secret_key)
+    # In this order the document of the API tells of them.
     app.register_blueprint(api_views.blueprint)
-    app.register_blueprint(admin_views.blueprint)
     app.register_blueprint(ops_views.blueprint)
+    app.register_blueprint(admin_views.blueprint)
+    if settings.docs:
+        app.register_blueprint(ops_docs.blueprint)
     sock.init_app(app)
     api_errors.register(app)
     app.register_error_handler(NotFound, _for_whom_it_is)

@@ -87,6 +87,7 @@ class Settings(_Section, frozen=True):
     trusted_hosts: list[str]
     trusted_proxies: list[str]
     sign_in_base: str
+    docs: bool
     pool: PoolSettings
     queue: QueueSettings
     turn: TurnSettings

@@ -1,6 +1,6 @@
 """The administrator's pages, and the same acts as JSON for scripts."""
 
-from flask import Blueprint
+from flask import Blueprint, current_app
 
 from app.admin import guard, visit
 
@@ -13,4 +13,9 @@ blueprint.after_request(visit.keep)
 def common() -> dict[str, object]:
     """What every template is given."""
     current = visit.current()
-    return {"csrf_token": current.csrf_token, "session": current.session, "signed_in": current.session is not None}
+    return {
+        "csrf_token": current.csrf_token,
+        "session": current.session,
+        "signed_in": current.session is not None,
+        "docs": "docs.page" in current_app.view_functions,  # they can be turned off
+    }

@@ -1,15 +1,19 @@
 """Fields of forms and of JSON bodies. Every complaint names the field."""
 
-from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 from flask import request, url_for
 
 from app.access.moments import LATEST, moment_of
+from app.admin.bodies import LONGEST
 from app.errors import InvalidRequest
+from app.protocols.decode import decode
 
-_HUGE = 1e15
+B = TypeVar("B", bound=msgspec.Struct)
+
 GRACE_CHOICES = {"0": 0.0, "3600": 3_600.0, "86400": 86_400.0, "604800": 604_800.0}
 
 
@@ -62,49 +66,23 @@ def grace(now: float) -> float:
     return until - now
 
 
-def body() -> Mapping[str, Any]:
-    """The JSON object of the request; an empty body is an empty object."""
-    if not request.get_data():
-        return {}
-    try:
-        value = request.get_json(silent=True)
-    except RecursionError:
-        value = None
-    if not isinstance(value, dict):
-        raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
-    return value
+@cache
+def _decoder(kind: type[B]) -> msgspec.json.Decoder[B]:
+    return msgspec.json.Decoder(kind)
 
 
-def only(found: Mapping[str, Any], *names: str) -> None:
-    """A misspelt member would be ignored otherwise."""
-    for name in found:
-        if name not in names:
-            known = ", ".join(names) or "nothing"
-            raise InvalidRequest(f"{name[:80]} is unknown here. Known: {known}.", param=name[:80])
+def body(kind: type[B]) -> B:
+    """The JSON of the request, as one of app.admin.bodies; an empty body is an empty object. Raises InvalidRequest."""
+    found: B = decode(request.get_data() or b"{}", _decoder(kind))
+    for name in kind.__struct_fields__:
+        if isinstance(value := getattr(found, name), str):
+            _checked(value, name, LONGEST)
+    return found
 
 
-def member(found: Mapping[str, Any], name: str, kind: type | tuple[type, ...], default: Any = ...) -> Any:
-    if name not in found:
-        if default is ...:
-            raise InvalidRequest(f"{name} is missing.", param=name)
-        return default
-    value = found[name]
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        names = " or ".join(_JSON_NAMES[each] for each in kinds)
-        raise InvalidRequest(f"{name} must be {names}.", param=name)
-    return _checked(value, name, 4096) if isinstance(value, str) else value
-
-
-def number(found: Mapping[str, Any], name: str) -> float:
-    return _finite(member(found, name, (int, float)), name)
-
-
-def when(value: float | str | None, name: str) -> float | None:
+def when(value: float | str, name: str) -> float:
     """A moment in JSON: unix seconds, or ISO 8601."""
-    if value is None or isinstance(value, str):
-        return _in_range(_moment(value, name), name) if value else None
-    return _in_range(_finite(value, name), name)
+    return _in_range(_moment(value, name) if isinstance(value, str) else value, name)
 
 
 def local_path(target: str) -> str:
@@ -113,16 +91,6 @@ def local_path(target: str) -> str:
     if not plain.startswith("/") or plain.startswith("//") or not target.isprintable() or urlsplit(plain).netloc:
         return url_for("admin.home")
     return request.script_root + target
-
-
-_JSON_NAMES: dict[type, str] = {
-    str: "a string",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    list: "a list",
-    type(None): "null",
-}
 
 
 def _moment(value: str, name: str) -> float:
@@ -139,12 +107,6 @@ def _in_range(at: float, name: str) -> float:
     if not 0 <= at < LATEST:
         raise InvalidRequest(f"{name} must lie between the years 1970 and 9998.", param=name)
     return at
-
-
-def _finite(value: float, name: str) -> float:
-    if not -_HUGE < value < _HUGE:
-        raise InvalidRequest(f"{name} must be a number of a sensible size.", param=name)
-    return float(value)
 
 
 def _checked(value: str, name: str, most: int) -> str:

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from app.errors import PosternError, RequestError, TooLarge, TooSlow, UnknownAddress
@@ -75,7 +75,8 @@ def log_failure(error: PosternError) -> None:
 
 def _as_ours(error: HTTPException) -> PosternError:
     if error.code == 404:
-        return UnknownAddress(f"There is nothing at {request.method} {request.path[:200]}.")
+        hint = " /docs tells what there is." if "docs.page" in current_app.view_functions else ""
+        return UnknownAddress(f"There is nothing at {request.method} {request.path[:200]}.{hint}")
     if error.code == 408:
         return TooSlow(error.description or error.name)
     if error.code == 413:

@@ -8,9 +8,12 @@ from flask import Response, jsonify
 from app.api import messages
 from app.api.auth import allows, demand_model
 from app.api.blueprint import blueprint
+from app.api.descriptions.chat import CHAT
+from app.api.descriptions.models import LIST_MODELS, ONE_MODEL
 from app.api.reply import body, reply
 from app.protocols import openai_answer, openai_chat, openai_completions
 from app.services import services
+from app.web.describe import describe
 from app.web.policy import Who, allow
 
 __all__ = ["blueprint", "messages"]
@@ -18,6 +21,7 @@ __all__ = ["blueprint", "messages"]
 
 @blueprint.post("/chat/completions")
 @allow(Who.KEY)
+@describe(CHAT)
 def chat_completions() -> Response:
     call = openai_chat.from_request(body())
     chat = openai_answer.ChatAnswer(
@@ -43,6 +47,7 @@ def completions() -> Response:
 
 @blueprint.get("/models")
 @allow(Who.KEY)
+@describe(LIST_MODELS)
 def models() -> Response:
     known = ((name, model.owner, model.context_window) for name, model in services().catalogue if allows(model))
     return jsonify(openai_chat.model_page(known))
@@ -50,6 +55,7 @@ def models() -> Response:
 
 @blueprint.get("/models/<name>")
 @allow(Who.KEY)
+@describe(ONE_MODEL)
 def one_model(name: str) -> Response:
     demand_model(name)
     model = services().catalogue.find(name)

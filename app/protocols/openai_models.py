@@ -3,7 +3,7 @@
 A field that is not here is refused. `None` is what clients send for "not set".
 """
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -11,10 +11,16 @@ from msgspec import Meta
 from app.protocols.reasoning import LEAST_BUDGET
 
 # Left as it stands in the body: what is refused or passed by is not worth the time to unfold it (threats 66 and 67).
+# What is taken of it is for the document to tell.
 Unread: TypeAlias = msgspec.Raw
 # JSON in a form of the client's own; decode.Unfolding reads it.
 Free: TypeAlias = msgspec.Raw
-NULL = msgspec.Raw(b"null")
+Refused: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": "null"})]
+Ignored: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": ["object", "null"]})]
+NoBias: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": ["object", "null"], "maxProperties": 0})]
+TextOnly: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"enum": [["text"], None]})]
+# Where there is none. A Raw could not be told as a default in a JSON Schema.
+NULL: Any = None
 Positive = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1)]
 
@@ -226,7 +232,7 @@ class Sampled(Strict, kw_only=True):
 
     # Taken in the values that ask for nothing; see HARMLESS in openai_parameters.
     frequency_penalty: float | None = None
-    logit_bias: Unread = NULL
+    logit_bias: NoBias = NULL
     presence_penalty: float | None = None
 
 
@@ -246,19 +252,19 @@ class ChatRequest(Sampled, kw_only=True):
 
     # Hints about OpenAI's own machines, which change no answer.
     prompt_cache_key: str | None = None
-    prompt_cache_options: Unread = NULL
+    prompt_cache_options: Ignored = NULL
     prompt_cache_retention: str | None = None
     service_tier: str | None = None
     store: bool | None = None
 
     # Taken in the values that ask for nothing.
-    audio: Unread = NULL
+    audio: Refused = NULL
     function_call: Unread = NULL
     functions: Unread = NULL
     logprobs: bool | None = None
-    modalities: Unread = NULL
-    moderation: Unread = NULL
-    prediction: Unread = NULL
+    modalities: TextOnly = NULL
+    moderation: Refused = NULL
+    prediction: Refused = NULL
     top_logprobs: int | None = None
     verbosity: str | None = None
-    web_search_options: Unread = NULL
+    web_search_options: Refused = NULL

@@ -240,21 +240,23 @@ def test_keys_as_json(gateway: Gateway, admin: Admin):
         ('{"name": "x", "model": "sonnet"}', "model"),
         ('{"name": "x", "models": "sonnet"}', "models"),
         ('{"name": "x", "models": []}', "models"),
-        ('{"name": "x", "models": [1]}', "models"),
+        ('{"name": "x", "models": [1]}', "models[0]"),
         ('{"name": "x", "models": ["nothing"]}', "models"),
         ('{"name": "x", "expires_at": true}', "expires_at"),
         ('{"name": "x", "expires_at": "soon"}', "expires_at"),
         ('{"name": "x", "expires_at": 1}', "expires_at"),
         ('{"name": "x", "expires_at": -1}', "expires_at"),
-        ('{"name": "x", "expires_at": NaN}', "expires_at"),
-        ('{"name": "x", "expires_at": Infinity}', "expires_at"),
+        ('{"name": "x", "expires_at": NaN}', None),  # no JSON
+        ('{"name": "x", "expires_at": Infinity}', None),
         ('{"name": "x", "expires_at": 1e14}', "expires_at"),
         ('{"name": "x", "expires_at": 1e300}', "expires_at"),
         (f'{{"name": "x", "expires_at": {"9" * 400}}}', "expires_at"),
         ('{"name": "x", "expires_at": "9999-12-31T23:59:59-23:59"}', "expires_at"),
     ],
 )
-def test_json_that_is_wrong_is_refused_and_its_member_named(gateway: Gateway, admin: Admin, body: str, param: str):
+def test_json_that_is_wrong_is_refused_and_its_member_named(
+    gateway: Gateway, admin: Admin, body: str, param: str | None
+):
     before = stored(gateway, "SELECT count(*) FROM keys")
     headers = {"X-CSRF-Token": admin.csrf_token, "Content-Type": "application/json"}
     answer = admin.client.post("/admin/api/keys", content=body, headers=headers)
@@ -313,7 +315,8 @@ def test_a_grace_that_is_none_is_refused(gateway: Gateway, admin: Admin, rotated
     body = f'{{"grace_seconds": {grace}, "give_up_previous": true}}'
     answer = admin.client.post("/admin/api/master-key/rotate", content=body, headers=headers)
     assert answer.status_code == 400, answer.text
-    assert answer.json()["error"]["param"] == "grace_seconds"
+    is_json = grace not in ("NaN", "Infinity")
+    assert answer.json()["error"]["param"] == ("grace_seconds" if is_json else None)
     assert answers(gateway, rotated) == 200
     assert admin.call("GET", "/admin/api/master-key").json()["current"]["id"] == rotated[5:15]
 

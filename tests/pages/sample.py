@@ -13,6 +13,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app.admin import texts
+from app.ops import docs
 from tests.pages.states import NOW, PAGES, account, auth, login, wizard
 from tests.support.sandbox import ROOT
 
@@ -22,6 +23,7 @@ CSP = (
 )
 # Endpoint -> rule, as the contract of docs/pages.md has them.
 ENDPOINTS = {
+    "root": "/",
     "setup": "/setup",
     "home": "/admin",
     "sign_in": "/admin/sign-in",
@@ -81,6 +83,7 @@ def create_app(stage: Stage) -> Flask:
     add_wizard(admin, stage)
     add_socket(admin, stage)
     app.register_blueprint(admin)
+    app.register_blueprint(docs.blueprint)
 
     @app.get("/sample/<name>")
     def sample(name: str) -> str:
@@ -88,7 +91,7 @@ def create_app(stage: Stage) -> Flask:
         return page(name)
 
     app.after_request(with_policy)
-    app.context_processor(lambda: {"csrf_token": "c5rf", "now": NOW})
+    app.context_processor(lambda: {"csrf_token": "c5rf", "now": NOW, "docs": True})
     return app
 
 
@@ -101,7 +104,8 @@ def page(name: str) -> str:
     template, context = PAGES[name]
     flash = {"home": ("success", "The password is changed."), "keys": ("error", "The name is taken.")}.get(name)
     flashed = {"get_flashed_messages": lambda **_: [flash] if flash else []}
-    return render_template(f"admin/{template}.html", **{"signed_in": True, **flashed, **context})
+    file = template if "/" in template else f"admin/{template}"
+    return render_template(f"{file}.html", **{"signed_in": True, **flashed, **context})
 
 
 def add_wizard(admin: Blueprint, stage: Stage) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 import segno
 
 from app.claude.login_input import pattern
+from app.ops import reading
+from app.web.openapi import document
+from tests.support.described import application
 
 NOW = time.time()
 HOUR, DAY = 3600.0, 86400.0
@@ -236,6 +239,8 @@ AWAITING_AGAIN = login(
 )
 GONE = Thing(ok=False, count=40, broken_at=17, reason="Its seal does not fit.")
 
+DOCS = {"prefix": "", **reading.page(document(application()), "https://gateway.example.com")}
+
 # Name -> template and what it is given.
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "setup-password": setup("password"),
@@ -298,6 +303,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "message": "So nothing was changed.",
         },
     ),
+    "docs": ("docs/page", DOCS),
     "error-outside": (
         "error",
         {"status": 404, "title": "Nothing is here", "message": "No such page.", "signed_in": False},

@@ -81,13 +81,14 @@ def test_what_others_named_is_shown_as_it_is(opened: Callable[..., Page]):
     assert page.locator("td", has_text="{{7*7}}").count() == 2
 
 
-def test_under_a_prefix_everything_is_found(browser: Browser):
+@pytest.mark.parametrize(("name", "links"), [("auth-awaiting", 20), ("docs", 10)])
+def test_under_a_prefix_everything_is_found(name: str, links: int):
     with running_sample("/gate/way") as (address, _):
-        html = httpx.get(f"{address}/sample/auth-awaiting").text
+        html = httpx.get(f"{address}/sample/{name}").text
     page = Reader(html)
     named = ("href", "src", "action", "data-live", "data-panel", "data-status")
     local = [value for _, tag in page.tags for key in named if (value := tag.get(key)) and value.startswith("/")]
-    assert len(local) > 20
+    assert len(local) > links
     assert all(value.startswith("/gate/way/") for value in local)
 
 
