@@ -38,7 +38,7 @@ setup: ## Install everything for development, and nothing else
 	@scripts/setup.sh dev
 
 lock: ## Pin the Python requirements anew (ARGS=--upgrade takes newer versions)
-	@scripts/setup.sh dev && for name in requirements requirements-sandbox requirements-dev; do $(COMPILE) $(ARGS) -o $$name.txt $$name.in || exit; done
+	@scripts/setup.sh dev && for name in requirements requirements-sandbox requirements-dev requirements-clients; do $(COMPILE) $(ARGS) -o $$name.txt $$name.in || exit; done
 
 clean: ## Remove what was installed, caches and the demo's data; var/ otherwise stays
-	@rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis var/demo && find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf .venv .venv-clients node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis var/demo && find . -name __pycache__ -type d -prune -exec rm -rf {} +

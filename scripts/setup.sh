@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Brings a checkout from nothing to ready: scripts/setup.sh run|demo|dev
 #
-# `run` serves, `demo` adds the sandbox, `dev` adds the tools and the tests' second CLI; a larger set satisfies a smaller.
+# `run` serves, `demo` adds the sandbox, `dev` adds the tools, the tests' second CLI and, in an environment of its own, the
+# clients that the tests drive; a larger set satisfies a smaller.
 # Silent when nothing is to be done. The stamps are written last, so an interrupted set-up is done again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly CLI=@anthropic-ai/claude-code
-readonly PYTHON_STAMP=.venv/.postern-ready PYTHON_BUSY=.venv/.postern-unfinished
-readonly NODE_STAMP=node_modules/.postern-ready
+readonly VENV=.venv CLIENTS=.venv-clients
+readonly STAMP=.postern-ready BUSY=.postern-unfinished
+readonly NODE_STAMP=node_modules/$STAMP
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$@"; exit 1; }
@@ -21,23 +23,27 @@ larger() { if (($(rank "$1") >= $(rank "$2"))); then echo "$1"; else echo "$2"; 
 
 stamped_set() { if [[ -f $1 ]]; then cut -d' ' -f1 "$1"; fi; }
 
-requirement_files() {
-    case "$1" in
-        run) echo requirements.txt ;;
-        demo) echo requirements.txt requirements-sandbox.txt ;;
-        dev) echo requirements.txt requirements-dev.txt ;;
+# The clients stay apart: they bring a hundred packages, and warnings, which the suite takes for errors.
+environments() { if [[ $WANTED == dev ]]; then echo $VENV $CLIENTS; else echo $VENV; fi; }
+
+requirement_files() { # environment, set
+    case "$1 $2" in
+        "$VENV run") echo requirements.txt ;;
+        "$VENV demo") echo requirements.txt requirements-sandbox.txt ;;
+        "$VENV dev") echo requirements.txt requirements-dev.txt ;;
+        "$CLIENTS dev") echo requirements-clients.txt ;;
     esac
 }
 
 # The npm side has two sets only: the sandbox adds nothing to it.
 npm_set() { if [[ $1 == dev ]]; then echo dev; else echo run; fi; }
 
-# ---- stamps: "<set> <checksum of the pins and of this folder's path>" (scripts in .venv/bin name that path)
+# ---- stamps: "<set> <checksum of the pins and of this folder's path>" (scripts in an environment's bin name that path)
 
 checksum() { { pwd; cat "$@"; } | sha256sum | cut -c1-64; }
 
 # shellcheck disable=SC2046
-python_stamp() { echo "$1 $(checksum $(requirement_files "$1"))"; }
+python_stamp() { echo "$2 $(checksum $(requirement_files "$1" "$2"))"; }
 
 node_stamp() { echo "$1 $(checksum package.json package-lock.json)"; }
 
@@ -46,13 +52,19 @@ write_stamp() { echo "$2" >"$1.new" && mv "$1.new" "$1"; }
 is_current() { [[ -f $1 && $(<"$1") == "$2" ]]; }
 
 python_ready() {
-    [[ ! -e $PYTHON_BUSY ]] && is_current "$PYTHON_STAMP" "$(python_stamp "$(wanted_python)")" &&
-        .venv/bin/python -I -c 'import pip' 2>/dev/null
+    [[ ! -e $1/$BUSY ]] && is_current "$1/$STAMP" "$(python_stamp "$1" "$(wanted_python "$1")")" && has_pip "$1"
+}
+
+has_pip() { "$1/bin/python" -I -c 'import pip' 2>/dev/null; }
+
+all_python_ready() {
+    local venv
+    for venv in $(environments); do python_ready "$venv" || return; done
 }
 
 node_ready() { is_current "$NODE_STAMP" "$(node_stamp "$(wanted_node)")" && [[ -n $(cli_binaries) ]]; }
 
-wanted_python() { larger "$WANTED" "$(stamped_set "$PYTHON_STAMP")"; }
+wanted_python() { larger "$WANTED" "$(stamped_set "$1/$STAMP")"; }
 
 wanted_node() { larger "$(npm_set "$WANTED")" "$(stamped_set "$NODE_STAMP")"; }
 
@@ -73,9 +85,15 @@ suitable_python() {
 find_python() { suitable_python ', ensurepip, venv'; }
 
 missing_packages() {
-    if [[ ! -x .venv/bin/python || -e $PYTHON_BUSY ]] && ! find_python >/dev/null; then echo python3-venv; fi
+    if lacks_environment && ! find_python >/dev/null; then echo python3-venv; fi
     if ! node_ready && ! npm --version >/dev/null 2>&1; then echo npm; fi
     tools_missing
+}
+
+lacks_environment() {
+    local venv
+    for venv in $(environments); do if [[ ! -x $venv/bin/python || -e $venv/$BUSY ]]; then return; fi; done
+    return 1
 }
 
 # The tests' own: a browser, and the proxies that docs/deploy.md shows.
@@ -110,29 +128,29 @@ install_system_packages() {
 create_venv() {
     local python
     python=$(find_python) || fail "No Python 3.11 or newer with the venv module is on PATH (python3.13, 3.12, 3.11, python3)."
-    say "Creating .venv with $python."
-    rm -rf .venv
-    mkdir .venv
-    : >"$PYTHON_BUSY"
-    "$python" -m venv .venv
+    say "Creating $1 with $python."
+    rm -rf "$1"
+    mkdir "$1"
+    : >"$1/$BUSY"
+    "$python" -m venv "$1"
 }
 
 install_python() {
-    local set file arguments=()
-    set=$(wanted_python)
+    local venv=$1 set file arguments=()
+    set=$(wanted_python "$venv")
     # An environment that broke half-way may hold packages that only look installed.
-    if [[ -e $PYTHON_BUSY ]] || ! .venv/bin/python -I -c 'import pip' 2>/dev/null || moved; then create_venv; fi
-    : >"$PYTHON_BUSY"
-    for file in $(requirement_files "$set"); do arguments+=(-r "$file"); done
-    say "Installing the Python packages ($set)."
-    .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes "${arguments[@]}" >&2 ||
+    if [[ -e $venv/$BUSY ]] || ! has_pip "$venv" || moved "$venv"; then create_venv "$venv"; fi
+    : >"$venv/$BUSY"
+    for file in $(requirement_files "$venv" "$set"); do arguments+=(-r "$file"); done
+    say "Installing the Python packages ($set) into $venv."
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes "${arguments[@]}" >&2 ||
         fail "pip could not install the Python packages; the reason stands above. The next run starts afresh."
-    write_stamp "$PYTHON_STAMP" "$(python_stamp "$set")"
-    rm "$PYTHON_BUSY"
+    write_stamp "$venv/$STAMP" "$(python_stamp "$venv" "$set")"
+    rm "$venv/$BUSY"
 }
 
 # pip's own script names the folder that it was installed in.
-moved() { ! head -n 3 .venv/bin/pip 2>/dev/null | grep -qF "$PWD/.venv/"; }
+moved() { ! head -n 3 "$1/bin/pip" 2>/dev/null | grep -qF "$PWD/$1/"; }
 
 install_node() {
     local set omit=()
@@ -182,12 +200,13 @@ lock() {
 }
 
 main() {
+    local venv
     readonly WANTED=${1:-dev}
     (($(rank "$WANTED"))) || fail "Say which set: scripts/setup.sh run|demo|dev"
-    if python_ready && node_ready && [[ -z $(tools_missing) ]]; then return; fi
+    if all_python_ready && node_ready && [[ -z $(tools_missing) ]]; then return; fi
     lock
     install_system_packages
-    python_ready || install_python
+    for venv in $(environments); do python_ready "$venv" || install_python "$venv"; done
     node_ready || install_node
 }
 

@@ -77,6 +77,8 @@ class AnthropicAnswer:
                 return self._forget()
             case "ping":
                 return b""  # the gateway sends its own
+            case "message_delta" if event["delta"].get("stop_reason") is None:
+                return b""  # the CLI's end of an answer that broke off; clients would take it for whole
         return self._tell(kind, event)
 
     def end(self) -> bytes:

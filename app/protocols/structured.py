@@ -19,6 +19,8 @@ _LONGEST_SHOWN = 300
 _LONGEST_STEP = 100
 # They say nothing of what an answer may be.
 _LEFT_OUT = {"$schema", "$id", "$comment", "examples", "deprecated", "readOnly", "writeOnly", "discriminator"}
+# What zod writes of every integer: where the numbers of JavaScript are exact. Nobody meant a bound by it.
+_NO_BOUNDS = {"minimum": -(2**53 - 1), "maximum": 2**53 - 1}
 _TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
 _FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
 # Look-around, a reference back, the edge of a word.
@@ -31,6 +33,10 @@ def _is_list_of(value: Any, taken: Callable[[Any], bool]) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _is_no_bound(keyword: str, value: Any) -> bool:
+    return keyword in _NO_BOUNDS and value == _NO_BOUNDS[keyword]
 
 
 def _is_type(value: Any) -> bool:
@@ -85,7 +91,7 @@ class _Translation:
             raise _refusal(where, "is nested too deeply.")
         found: Schema = {}
         for keyword, value in _unwrapped(given).items():
-            if keyword not in _LEFT_OUT:
+            if keyword not in _LEFT_OUT and not _is_no_bound(keyword, value):
                 name, translated = self._keyword(keyword, value, _at(where, keyword), level + 1)
                 found[name] = translated
         if is_object(found):

@@ -170,6 +170,12 @@ def test_what_is_unknown_is_let_through():
     assert gathered([start(), *unknown, ends(), STOP])["content"] == [{"type": "tomorrows_block", "x": [1]}]
 
 
+def test_the_clis_end_of_an_answer_that_broke_is_not_told():  # threat 18
+    begun = [start(), opens(0, type="text", text=""), text("Hel"), closes(0)]
+    assert streamed([*begun, ends(None, output_tokens=1)]) == begun
+    assert streamed([*begun, ends(None), ends(), STOP]) == [*begun, ends(), STOP]
+
+
 def test_silence_is_broken_by_a_ping():
     assert parsed(AnthropicAnswer.keep_alive) == [PING]
 
