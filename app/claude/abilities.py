@@ -22,20 +22,24 @@ class Abilities:
     adaptive: bool = False
     efforts: tuple[str, ...] = ()
 
-    def fitted(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """`parameters` in a form that this model takes: thinking off unless it was asked for, and efforts it knows."""
+    def fitted(self, parameters: Mapping[str, Any], *, may_budget: bool = True) -> dict[str, Any]:
+        """`parameters` in a form that this model takes: thinking off unless it was asked for, and efforts it knows.
+
+        Without `may_budget` an adaptive thinking becomes none where the model knows only budgets.
+        """
         config = parameters.get("output_config") or {}
         effort = config.get("effort")
+        asked = parameters.get("thinking")
+        if asked and asked["type"] == "adaptive" and not self.adaptive:
+            asked = _by_budget(effort, parameters.get("max_tokens")) if may_budget else None
         fitted = {
-            "thinking": self._thinking(parameters.get("thinking"), effort, parameters.get("max_tokens")),
+            "thinking": self._thinking(asked),
             "output_config": self._output_config(config, effort),
         }
         others = {name: value for name, value in parameters.items() if name not in fitted}
         return others | {name: value for name, value in fitted.items() if value}
 
-    def _thinking(self, asked: Mapping[str, Any] | None, effort: str | None, most: int | None) -> dict[str, Any]:
-        if asked and asked["type"] == "adaptive" and not self.adaptive:
-            asked = _by_budget(effort, most)
+    def _thinking(self, asked: Mapping[str, Any] | None) -> dict[str, Any]:
         if asked and asked["type"] != "disabled":
             return dict(asked)
         return {"type": "disabled"} if self.thinking_off else {}
@@ -64,3 +68,10 @@ def of_model(models: Sequence[Mapping[str, Any]], model: str) -> Abilities:
                 efforts=tuple(entry.get("supportedEffortLevels") or ()),
             )
     return Abilities(model)
+
+
+def may_budget(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Anthropic refuses to think by a budget behind results of tools whose call came without its thinking."""
+    if messages[-1]["content"][0]["type"] != "tool_result":
+        return True
+    return messages[-2]["content"][0]["type"] in ("thinking", "redacted_thinking")

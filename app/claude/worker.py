@@ -139,7 +139,8 @@ class Worker:
     def _body(self, prompt: Prompt) -> dict[str, Any]:
         """The tools stand here, for so they reach upstream with all that the client said of them."""
         offered = {"tools": list(prompt.tools)} if prompt.tools else {}
-        return self._abilities.fitted(prompt.parameters) | offered
+        fitted = self._abilities.fitted(prompt.parameters, may_budget=abilities.may_budget(prompt.messages))
+        return fitted | offered
 
     def _answers(self, line: Line) -> bool:
         if not isinstance(line, ControlRequestLine):

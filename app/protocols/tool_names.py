@@ -4,7 +4,9 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-_LEGAL = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+# One capitalised word is what the CLI's own tools are called (Bash, Agent): a client's tool of such a name would bring
+# the CLI's notes about that tool into the conversation (docs/claude-cli.md).
+_LEGAL = re.compile(r"(?![A-Z][a-zA-Z]*\Z)[a-zA-Z0-9_-]{1,64}")
 _ILLEGAL_CHARACTERS = re.compile(r"[^a-zA-Z0-9_-]+")
 _READABLE = 48  # with an underscore and the digits of the hash it stays below 64
 

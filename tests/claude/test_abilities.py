@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from app.claude.abilities import Abilities, of_model
+from app.claude.abilities import Abilities, may_budget, of_model
 
 LATEST = Abilities(thinking_off=False, adaptive=True, efforts=("low", "medium", "high", "xhigh", "max"))
 OLDER = Abilities()
@@ -49,6 +49,17 @@ def test_parameters_are_sent_as_the_model_takes_them(abilities: Abilities, asked
     before = repr(asked)
     assert abilities.fitted(asked) == sent
     assert repr(asked) == before
+
+
+def test_a_budget_is_not_asked_for_behind_a_call_without_its_thinking():
+    use, thought = {"type": "tool_use"}, {"type": "thinking"}
+    result = {"role": "user", "content": [{"type": "tool_result"}]}
+    question = {"role": "user", "content": [{"type": "text"}]}
+    assert may_budget([question])
+    assert may_budget([question, {"role": "assistant", "content": [thought, use]}, result])
+    assert not may_budget([question, {"role": "assistant", "content": [use]}, result])
+    assert OLDER.fitted(effort("low"), may_budget=False) == {"thinking": {"type": "disabled"}}
+    assert LATEST.fitted(effort("low"), may_budget=False) == effort("low")
 
 
 def test_what_a_model_can_do_is_what_the_cli_says():

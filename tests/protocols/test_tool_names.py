@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from app.protocols.tool_names import ToolNames
 
-LEGAL = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+LEGAL = re.compile(r"(?![A-Z][a-zA-Z]*\Z)[a-zA-Z0-9_-]{1,64}")
 NAMES = st.sets(st.text(max_size=70) | st.from_regex(LEGAL, fullmatch=True), max_size=8)
 
 
-@pytest.mark.parametrize("name", ["get_weather", "a", "-", "A-b_9", "x" * 64, "Bash", "mcp__files__read"])
+@pytest.mark.parametrize("name", ["get_weather", "a", "-", "A-b_9", "x" * 64, "Get_Weather", "mcp__files__read"])
 def test_a_legal_name_is_kept(name: str):
     names = ToolNames([name, "other.tool"])
     assert (names.to_upstream(name), names.from_upstream(name)) == (name, name)
@@ -27,6 +27,8 @@ def test_a_legal_name_is_kept(name: str):
         ("工具", "tool_"),
         ("a b\n", "a_b_"),
         ("..", "tool_"),
+        ("Bash", "Bash_"),
+        ("NotebookEdit", "NotebookEdit_"),
         ("get_weather\n", "get_weather_"),
     ],
 )
