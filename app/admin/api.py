@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from app.access.keys import Key
-from app.admin import forms, wizard
+from app.admin import forms, live, wizard
 from app.admin.acts import act
 from app.admin.blueprint import blueprint
 from app.admin.home import latest, pool_counts, verified
@@ -33,6 +33,7 @@ def api_status() -> Response:
 @blueprint.get("/admin/api/login")
 @allow(Who.ADMINISTRATOR, script=True)
 def api_login() -> Response:
+    live.seen()
     return jsonify(wizard.told(wizard.status()))
 
 
