@@ -16,6 +16,7 @@ _NEW_LINK = """
 INSERT INTO set_up (only, link, link_expires_at) VALUES (1, ?, ?)
 ON CONFLICT (only) DO UPDATE SET link = excluded.link, link_expires_at = excluded.link_expires_at
 """
+_OPEN = "SELECT 1 FROM set_up WHERE link = ? AND link_expires_at > ?"
 _CLAIM = """
 UPDATE set_up SET link = NULL, browser = ?, browser_expires_at = ? WHERE link = ? AND link_expires_at > ?
 """
@@ -47,11 +48,14 @@ class FirstRun:
         with self._database.write() as transaction:
             claimed = transaction.execute(_CLAIM, (_digest(browser), now + BROWSER_SECONDS, _digest(token), now))
             if claimed.rowcount != 1:
-                raise SetUpLinkRefused(
-                    "This link was used already, or is older than 30 minutes. Restart the gateway: it writes a new one "
-                    "to its log."
-                )
+                raise _link_refused()
         return browser
+
+    def demand_link(self, token: str) -> None:
+        """Does not use it up. Raises as `claim` does."""
+        self._demand_open()
+        if not self._database.read(_OPEN, (_digest(token), self._clock())):
+            raise _link_refused()
 
     def claimed_by(self, browser: str) -> bool:
         """Whether this browser may choose the password."""
@@ -78,6 +82,12 @@ class FirstRun:
     def _demand_open(self) -> None:
         if self._over():
             raise set_up_done()
+
+
+def _link_refused() -> SetUpLinkRefused:
+    return SetUpLinkRefused(
+        "This link was used already, or is older than 30 minutes. Restart the gateway: it writes a new one to its log."
+    )
 
 
 def set_up_done() -> SetUpDone:

@@ -8,7 +8,7 @@ from flask import Response, jsonify, request
 from msgspec import UNSET, structs
 
 from app.access.keys import Key
-from app.admin import descriptions, forms, wizard
+from app.admin import descriptions, forms, live, wizard
 from app.admin.acts import act
 from app.admin.blueprint import blueprint
 from app.admin.bodies import ChangeKey, ExtendPrevious, LoginCode, MakeKey, RotateMaster, StartLogin
@@ -35,6 +35,7 @@ def api_status() -> Response:
 @allow(Who.ADMINISTRATOR, script=True)
 @describe(descriptions.SHOW_LOGIN)
 def api_login() -> Response:
+    live.seen()
     return jsonify(wizard.told(wizard.status()))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import Counter
 
 from flask_sock import Sock
@@ -27,6 +28,7 @@ _LEFT = (1000, 1001)
 COMES_BACK_SECONDS = 15.0
 
 _open_sockets: Counter[str] = Counter()
+_left_at: dict[str, float] = {}  # by session, until it is seen again
 
 
 @sock.route("/auth/live", bp=blueprint)
@@ -40,6 +42,7 @@ def auth_live(ws: Server) -> None:
         ws.close(1013, "too many open pages")
         return
     _open_sockets[session.id] += 1
+    seen()
     left = False
     try:
         _tell(ws, session.id)
@@ -49,10 +52,32 @@ def auth_live(ws: Server) -> None:
         _open_sockets[session.id] -= 1
         if not _open_sockets[session.id]:
             del _open_sockets[session.id]
-    if left and session.id not in _open_sockets:
-        timer = threading.Timer(COMES_BACK_SECONDS, _give_up, (services(), session.id, holder()))
-        timer.daemon = True
-        timer.start()
+    if left:
+        _leave(session.id)
+
+
+@blueprint.post("/auth/left")
+@allow(Who.ADMINISTRATOR)
+def auth_left() -> tuple[str, int]:
+    """Sent by a page that is closed, where no WebSocket passes and it could only ask."""
+    if session := visit.current().session:
+        _leave(session.id)
+    return "", 204
+
+
+def seen() -> None:
+    """The page is there (again), or another of the same session."""
+    if session := visit.current().session:
+        _left_at.pop(session.id, None)
+
+
+def _leave(session_id: str) -> None:
+    if session_id in _open_sockets:
+        return
+    at = _left_at[session_id] = time.monotonic()
+    timer = threading.Timer(COMES_BACK_SECONDS, _give_up, (services(), session_id, holder(), at))
+    timer.daemon = True
+    timer.start()
 
 
 def _tell(ws: Server, session_id: str) -> None:
@@ -75,8 +100,11 @@ def _lives(session_id: str) -> bool:
     return any(session.id == session_id for session in services().sessions.list())
 
 
-def _give_up(running: Services, session_id: str, whose: str) -> None:
+def _give_up(running: Services, session_id: str, whose: str, left_at: float) -> None:
     """A sign-in that waits for a code which nobody can paste any more (threat 38)."""
+    if _left_at.get(session_id) != left_at:
+        return  # it came back
+    del _left_at[session_id]
     status = running.login.status()
     if session_id in _open_sockets or status.holder != whose or status.state not in UNDER_WAY:
         return

@@ -25,14 +25,13 @@ _NAMES = ("Password", "Claude", "Master key", "Test", "Done")
 @blueprint.get("/setup")
 @allow(Who.ANYONE)
 def setup() -> Page:
-    """With the one-time link's `token` the browser becomes the one that may choose the password."""
+    """What only looks at the one-time link, such as the preview of a messenger, does not use it up: a button does."""
     token = request.args.get("token")
     if services().administrators.exists():
         return _next_step(came_by_link=bool(token))
-    # What only looks at a link, such as the preview of a messenger, does not use it up.
-    if token and request.method == "GET":
-        visit.begin(services().off_loop(services().first_run.claim, token))
-        return redirect(url_for("admin.setup"))  # out of the address bar
+    if token:
+        services().first_run.demand_link(token)
+        return _page("password", token=token)
     _demand_claim()
     return _page("password")
 
@@ -40,6 +39,8 @@ def setup() -> Page:
 @blueprint.post("/setup")
 @allow(Who.ANYONE)
 def setup_post() -> Page:
+    if token := request.form.get("token"):
+        return _claim(token)
     if not services().administrators.exists():
         return _choose_password()
     if not visit.current().session:
@@ -72,6 +73,12 @@ def _next_step(*, came_by_link: bool) -> Page:
     return _page(next_step())
 
 
+def _claim(token: str) -> Page:
+    """The browser becomes the one that may choose the password."""
+    visit.begin(services().off_loop(services().first_run.claim, token))
+    return redirect(url_for("admin.setup"))  # out of the address bar
+
+
 def _choose_password() -> Page:
     _demand_claim()
     g.actor = "whoever has the set-up link"
@@ -96,11 +103,12 @@ def _demand_claim() -> None:
         )
 
 
-def _page(step: str, *, errors: dict[str, str] | None = None, test: Trial | None = None) -> str:
+def _page(step: str, *, token: str = "", errors: dict[str, str] | None = None, test: Trial | None = None) -> str:
     steps = [{"id": each, "name": name} for each, name in zip(STEPS, _NAMES, strict=True)]
     context: dict[str, Any] = {
         "step": step,
         "steps": steps,
+        "token": token,
         "errors": errors or {},
         "test": test,
         "shortest": SHORTEST_PASSWORD,

@@ -4,6 +4,7 @@ import { prepare } from "./page.js";
 const wizard = document.querySelector("[data-wizard]");
 const announce = document.querySelector("[data-announce]");
 const POLL = 2000;
+const UNDER_WAY = ["starting", "awaiting_code", "verifying"];
 
 let known = wizard.querySelector("[data-state]").dataset.version;
 let account = null;
@@ -105,7 +106,17 @@ async function poll() {
 // After a test the page has come by a form: loaded anew it is the page again, not another test.
 if (wizard.dataset.address) history.replaceState(null, "", wizard.dataset.address);
 
-// A socket that goes with its page leaves nothing to retry. The code tells that it was not merely broken.
-window.addEventListener("pagehide", () => socket?.close(1000));
+// The sign-in of a page that is closed is given up. A socket tells it by its code, which is none of a broken connection;
+// where there is none, a message that outlives the page does.
+function leave() {
+  if (socket?.readyState === WebSocket.OPEN) return socket.close(1000);
+  socket?.close();
+  const token = document.querySelector("[name=csrf_token]");
+  if (token && UNDER_WAY.includes(wizard.querySelector("[data-state]").dataset.state)) {
+    navigator.sendBeacon(wizard.dataset.left, new URLSearchParams({ csrf_token: token.value }));
+  }
+}
+
+window.addEventListener("pagehide", leave);
 listen();
 setInterval(poll, POLL);

@@ -120,3 +120,18 @@ def test_steps_are_remembered(first_run: FirstRun, database: Database):
     for step in ("password", "connect", "password"):
         first_run.complete(step)
     assert FirstRun(database).completed() == {"password", "connect"}
+
+
+def test_a_look_at_the_link_does_not_use_it_up(first_run: FirstRun, clock: Clock):  # threat 51
+    token = first_run.token()
+    for _ in range(3):
+        first_run.demand_link(token)
+    with pytest.raises(SetUpLinkRefused):
+        first_run.demand_link(token + "x")
+    assert first_run.claimed_by(first_run.claim(token))
+    with pytest.raises(SetUpLinkRefused):
+        first_run.demand_link(token)
+    late = first_run.token()
+    clock.go(1801)
+    with pytest.raises(SetUpLinkRefused):
+        first_run.demand_link(late)

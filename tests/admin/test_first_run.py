@@ -62,8 +62,8 @@ def step(page: str) -> str:
 
 
 def claim(browser: Admin, link: str) -> None:
-    assert step(browser.follow(browser.get(link)).text) == "password"
-    browser.get("/setup")
+    assert "may choose the password" in browser.get(link).text
+    assert step(browser.post("/setup", token=link.partition("=")[2]).text) == "password"
 
 
 @pytest.mark.parametrize("address", ["https://gateway.example.com", "https://example.com:8443/claude/"])
@@ -94,9 +94,13 @@ def test_the_link_makes_one_browser_the_one(house: House):  # threat 51
     assert token_page.status_code == 404
     assert browser.client.post("/setup", data={"password": PASSWORD, "repeat": PASSWORD}).status_code == 403
 
-    # A messenger that previews it, and HEAD and OPTIONS in general, do not use it up.
-    assert browser.client.head(link).status_code == 403
+    # A messenger that previews it does not use it up, nor a page of somebody else's, nor who has a part of it.
+    assert house.browser().get(link).status_code == 200
+    assert browser.client.head(link).status_code == 200
     browser.client.options(link)
+    assert house.browser().client.post("/setup", data={"token": token}).status_code == 403
+    browser.get(link)
+    assert browser.post("/setup", token=token[:-1]).status_code == 403
     claim(browser, link)
 
     other = house.browser()

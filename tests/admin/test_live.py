@@ -84,6 +84,11 @@ def test_the_page_is_told_of_each_change(admin: Admin):
             states.append(page.status()["state"])
 
 
+def state(admin: Admin) -> str:
+    """As a script sees it: a page of the session's own would be one that came back."""
+    return str(Admin(admin.gateway).script("GET", "/admin/api/login").json()["state"])
+
+
 @pytest.mark.parametrize("closed", [True, False])
 def test_a_page_that_was_closed_takes_its_sign_in_along(admin: Admin, closed: bool):  # threat 38
     with live(admin) as page:
@@ -93,17 +98,30 @@ def test_a_page_that_was_closed_takes_its_sign_in_along(admin: Admin, closed: bo
         if closed:  # else the connection breaks, as a phone's does while its owner is at another page
             page.send(CloseConnection(code=1001))
 
-    def state() -> str:
-        return admin.call("GET", "/admin/api/login").json()["state"]
-
     time.sleep(1)
-    assert state() == "awaiting_code"  # it may be loaded anew
+    assert state(admin) == "awaiting_code"  # it may be loaded anew
     if closed:
-        wait_until(lambda: state() == "idle", COMES_BACK_SECONDS + 10, "the sign-in is given up")
+        wait_until(lambda: state(admin) == "idle", COMES_BACK_SECONDS + 10, "the sign-in is given up")
         return
     time.sleep(COMES_BACK_SECONDS + 3)
-    assert state() == "awaiting_code"
+    assert state(admin) == "awaiting_code"
     admin.call("DELETE", "/admin/api/login")
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_so_does_one_that_could_only_ask(admin: Admin, comes_back: bool):  # threat 38
+    admin.call("POST", "/admin/api/login", {"method": "api_key"})
+    wait_until(lambda: state(admin) == "awaiting_code", 10, "a code is waited for")
+    assert admin.client.post("/auth/left", data={"csrf_token": admin.csrf_token}).status_code == 204
+    time.sleep(1)
+    if comes_back:  # it was loaded anew, and asks
+        admin.call("GET", "/admin/api/login")
+        time.sleep(COMES_BACK_SECONDS + 1)
+        assert state(admin) == "awaiting_code"
+        admin.call("DELETE", "/admin/api/login")
+        return
+    assert state(admin) == "awaiting_code"  # a script's look is not the page's
+    wait_until(lambda: state(admin) == "idle", COMES_BACK_SECONDS + 5, "the sign-in is given up")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def use_everything(admin: Admin) -> list[str]:
     link = set_up_link(admin.gateway.log.read_text())
     secrets = []
     admin.get(link)
-    admin.get("/setup")
+    admin.post("/setup", token=link.partition("=")[2])
     admin.post("/setup", step="password", password=PASSWORD, repeat=PASSWORD + "x")
     admin.post("/setup", step="password", password=PASSWORD, repeat=PASSWORD)
     for step in ("connect", "key", "test"):

@@ -1,20 +1,23 @@
 """The administrator's side behind nginx with TLS: under a path prefix, and where no WebSocket passes."""
 
 import re
+import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from app.admin.live import COMES_BACK_SECONDS
 from tests.e2e import walk
 from tests.e2e.stage import running_stage
 from tests.support import nginx
-from tests.support.admin import ENVIRON
+from tests.support.admin import ENVIRON, Admin
 from tests.support.browser import someone
 from tests.support.gateway import Gateway
 from tests.support.hands import Mouse
 from tests.support.nginx import PREFIX, Nginx, running_nginx
+from tests.support.processes import wait_until
 from tests.support.sandbox import Sandbox
 
 HAND = Mouse()
@@ -94,6 +97,28 @@ def test_where_no_socket_passes_the_page_asks(browser: Browser, proxy: Nginx):  
         again.click()
     walk.connect(page, context, HAND)
     assert heard == []
+    context.close()
+
+
+def test_where_no_socket_passes_a_page_that_is_closed_takes_its_sign_in_along(
+    browser: Browser, gateway: Gateway, proxy: Nginx
+):  # threat 38
+    context = browser.new_context(ignore_https_errors=True)
+    page = context.new_page()
+    walk.sign_in(page, proxy.at_root)
+    page.goto(f"{proxy.at_root}/auth")
+    again = page.get_by_role("button", name="Sign in again, another way")
+    if again.is_visible():
+        again.click()
+    walk.start(page, HAND)
+    page.reload()  # and comes back
+    expect(page.get_by_role("heading", name="Sign in at Anthropic and paste the code")).to_be_visible()
+    time.sleep(COMES_BACK_SECONDS + 1)
+    script = Admin(gateway)
+    state = lambda: script.script("GET", "/admin/api/login").json()["state"]  # noqa: E731
+    assert state() == "awaiting_code"
+    page.goto(f"{proxy.at_root}/admin")
+    wait_until(lambda: state() == "idle", COMES_BACK_SECONDS + 5, "the sign-in is given up")
     context.close()
 
 

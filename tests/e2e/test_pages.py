@@ -86,6 +86,7 @@ def test_the_first_run(at: Look, owner: BrowserContext, gateway: Gateway, slow_s
     page = at.page
     page.goto(set_up_link(gateway.log.read_text()))
     at("Welcome to Postern")
+    page.get_by_role("button", name="Begin").click()
     page.get_by_label("New password").fill("password12")
     page.get_by_label("The same again").fill("password12")
     page.get_by_role("button", name="Set the password").click()

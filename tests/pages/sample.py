@@ -33,6 +33,7 @@ ENDPOINTS = {
     "auth_start": "/auth/start",
     "auth_code": "/auth/code",
     "auth_abandon": "/auth/abandon",
+    "auth_left": "/auth/left",
     "sign_out_claude": "/auth/sign-out",
     "restore_login": "/auth/restore",
     "test": "/auth/test",

@@ -212,6 +212,7 @@ def setup(step: str, **changes: Any) -> tuple[str, dict[str, Any]]:
         "step": step,
         "steps": STEPS,
         "errors": {},
+        "token": "",
         "shortest": 10,
         "signed_in": step != "password",
         **changes,
@@ -243,6 +244,7 @@ DOCS = {"prefix": "", **reading.page(document(application()), "https://gateway.e
 
 # Name -> template and what it is given.
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "setup-link": setup("password", token="x1"),
     "setup-password": setup("password"),
     "setup-password-refused": setup("password", errors={"password": "Too short: 9 of 12.", "repeat": "They differ."}),
     "setup-connect": setup("connect", **wizard(IDLE, return_to="/setup")),

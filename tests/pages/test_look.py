@@ -86,7 +86,7 @@ def test_under_a_prefix_everything_is_found(name: str, links: int):
     with running_sample("/gate/way") as (address, _):
         html = httpx.get(f"{address}/sample/{name}").text
     page = Reader(html)
-    named = ("href", "src", "action", "data-live", "data-panel", "data-status")
+    named = ("href", "src", "action", "data-live", "data-left", "data-panel", "data-status")
     local = [value for _, tag in page.tags for key in named if (value := tag.get(key)) and value.startswith("/")]
     assert len(local) > links
     assert all(value.startswith("/gate/way/") for value in local)
