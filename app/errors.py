@@ -14,6 +14,7 @@
     │   ├── UnknownModel              404
     │   ├── UnknownAddress            404
     │   ├── UnknownKey                404
+    │   ├── UnknownResponse           404
     │   ├── Conflict                  409, with what is there already
     │   │   ├── SetUpDone             409
     │   │   └── LoginBusy             409, another administrator is signing the CLI in
@@ -110,6 +111,11 @@ class UnknownAddress(RequestError):
 class UnknownKey(RequestError):
     status = 404
     code = "key_not_found"
+
+
+class UnknownResponse(RequestError):
+    status = 404
+    code = "response_not_found"
 
 
 class Conflict(RequestError):

@@ -11,6 +11,9 @@ from app.claude.login_job import METHODS
 from app.protocols.anthropic_models import CountRequest, MessagesRequest
 from app.protocols.openai_completions import CompletionRequest
 from app.protocols.openai_models import ChatRequest
+from app.protocols.responses_items import KINDS
+from app.protocols.responses_models import ResponsesRequest
+from app.services import responses
 from tests.support.sandbox import ROOT
 
 
@@ -39,6 +42,20 @@ def test_every_field_of_a_messages_request_is_explained():
 def test_every_field_of_a_legacy_completion_is_named():
     named = set(re.findall(r"`(\w+)`", page("openai.md").split("## POST /v1/completions")[1])) | {"model"}
     assert {*CompletionRequest.__struct_fields__} - named == set()
+
+
+def test_every_field_and_item_of_a_responses_request_is_explained():
+    fields, items = page("responses.md").split("## The response")[0].split("### Items")
+    rows = re.findall(r"^\| (`.*?) \|", fields, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {*ResponsesRequest.__struct_fields__}
+    assert set(re.findall(r"^\| `(\w+)` \|", items, re.MULTILINE)) == set(KINDS)
+
+
+def test_the_bounds_of_what_is_kept_are_told():
+    kept = page("responses.md").split("## What is kept")[1]
+    assert f"At most {responses.MOST} responses are kept, and {responses.MOST_BYTES >> 20} MiB" in kept
+    assert "for an hour" in kept
+    assert responses.SECONDS == 3600
 
 
 def test_every_code_of_an_error_is_explained():

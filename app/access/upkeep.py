@@ -1,4 +1,4 @@
-"""What is gathered in memory and written once in a while."""
+"""What is gathered in memory, and written or forgotten once in a while."""
 
 import logging
 import threading
@@ -12,17 +12,19 @@ EVERY_SECONDS = 60.0
 
 
 class Upkeep:
-    """A thread that hands the tasks to `run`, which keeps them off the event loop."""
+    """A thread that hands the tasks to `run`, which keeps them off the event loop; those that take no time it does."""
 
     def __init__(
         self,
         tasks: Sequence[Callable[[], None]],
         run: Callable[[Callable[[], None]], None],
         every: float = EVERY_SECONDS,
+        quick: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._tasks = tasks
         self._run = run
         self._every = every
+        self._quick = quick
         self._stop = threading.Event()
 
     def open(self) -> None:
@@ -38,6 +40,8 @@ class Upkeep:
         while not self._stop.wait(self._every):
             for task in self._tasks:
                 _try(task, self._run)
+            for task in self._quick:
+                _try(task, _directly)
 
 
 def _try(task: Callable[[], None], run: Callable[[Callable[[], None]], None]) -> None:

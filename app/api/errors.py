@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 _SHAPES: dict[str, Callable[[PosternError], dict[str, Any]]] = {
     "/v1/messages": lambda error: anthropic_answer.to_error(error, request_id()),
 }
+_IMPLIED = ("HEAD", "OPTIONS")
 
 
 def register(app: Flask) -> None:
@@ -75,8 +76,7 @@ def log_failure(error: PosternError) -> None:
 
 def _as_ours(error: HTTPException) -> PosternError:
     if error.code == 404:
-        hint = " /docs tells what there is." if "docs.page" in current_app.view_functions else ""
-        return UnknownAddress(f"There is nothing at {request.method} {request.path[:200]}.{hint}")
+        return UnknownAddress(f"There is nothing at {request.method} {request.path[:200]}.{_what_exists()}")
     if error.code == 408:
         return TooSlow(error.description or error.name)
     if error.code == 413:
@@ -84,3 +84,13 @@ def _as_ours(error: HTTPException) -> PosternError:
     ours = RequestError(error.description or error.name)
     ours.status = error.code or 500
     return ours
+
+
+def _what_exists() -> str:
+    """Of the API alone: the administrator's side is nobody else's business."""
+    hint = " /docs tells what there is." if "docs.page" in current_app.view_functions else ""
+    if not request.path.startswith("/v1/"):
+        return hint
+    rules = [rule for rule in current_app.url_map.iter_rules() if rule.endpoint.startswith("api.")]
+    routes = {f"{method} {rule.rule}" for rule in rules for method in rule.methods or () if method not in _IMPLIED}
+    return f" There are: {', '.join(sorted(routes)).replace('<', '{').replace('>', '}')}.{hint}"

@@ -5,7 +5,7 @@ import uuid
 
 from flask import Response, jsonify
 
-from app.api import messages
+from app.api import messages, responses
 from app.api.auth import allows, demand_model
 from app.api.blueprint import blueprint
 from app.api.descriptions.chat import CHAT
@@ -16,7 +16,7 @@ from app.services import services
 from app.web.describe import describe
 from app.web.policy import Who, allow
 
-__all__ = ["blueprint", "messages"]
+__all__ = ["blueprint", "messages", "responses"]
 
 
 @blueprint.post("/chat/completions")

@@ -21,6 +21,7 @@ from app.protocols.openai_models import (
 )
 from app.protocols.openai_parameters import (
     HARMLESS,
+    ONE_OBJECT,
     Harmless,
     metadata,
     refuse_unsupported,
@@ -50,8 +51,6 @@ _HARMLESS: Harmless = {
     "web_search_options": lambda value: False,
 }
 _OTHER_TOOL = re.compile(r"(tools\[\d+\]|tool_choice)\.(type|custom)")
-# Anthropic has no such mode.
-_ONE_OBJECT = "Answer with one JSON object and nothing else: no words before or after it, and no code fence around it."
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def _prompt(request: ChatRequest, names: ToolNames) -> Prompt:
     unfolding = Unfolding()
     system = to_system(request.messages)
     if isinstance(request.response_format, JsonObjectFormat):
-        system.append(_ONE_OBJECT)
+        system.append(ONE_OBJECT)
     conversation = to_conversation(request.messages, names, unfolding)
     tools, tool_choice = to_tools(request, names, unfolding)
     answer_format = _format(request.response_format, unfolding)

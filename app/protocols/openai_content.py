@@ -35,14 +35,14 @@ def _to_block(part: Part, where: str) -> Block | None:
         case TextPart(text=text) | RefusalPart(refusal=text):
             return {"type": "text", "text": text} if text.strip() else None
         case ImagePart():
-            return {"type": "image", "source": _image_source(part.image_url.url, f"{where}.image_url.url")}
+            return {"type": "image", "source": image_source(part.image_url.url, f"{where}.image_url.url")}
         case FilePart():
-            return _document(part, f"{where}.file")
+            return _file(part, f"{where}.file")
         case AudioPart():
             raise InvalidRequest("Claude takes no audio.", param=where, code="unsupported_parameter")
 
 
-def _image_source(url: str, where: str) -> Block:
+def image_source(url: str, where: str) -> Block:
     if url.startswith("https://"):
         return {"type": "url", "url": url}
     if not url.startswith("data:"):
@@ -57,14 +57,20 @@ def _image_source(url: str, where: str) -> Block:
     return {"type": "base64", "media_type": media_type, "data": data}
 
 
-def _document(part: FilePart, where: str) -> Block:
-    file = part.file
-    if file.file_id is not None:
+def _file(part: FilePart, where: str) -> Block:
+    refuse_file_id(part.file.file_id, f"{where}.file_id")
+    return document(part.file.file_data or "", part.file.filename, f"{where}.file_data")
+
+
+def refuse_file_id(file_id: str | None, where: str) -> None:
+    if file_id is not None:
         message = "Files that were uploaded before are not known here; send the file itself in file_data."
-        raise InvalidRequest(message, param=f"{where}.file_id", code="unsupported_parameter")
-    where = f"{where}.file_data"
-    media_type, data = _data_url(file.file_data or "", where)
-    titled = {"title": file.filename} if file.filename else {}
+        raise InvalidRequest(message, param=where, code="unsupported_parameter")
+
+
+def document(file_data: str, filename: str | None, where: str) -> Block:
+    media_type, data = _data_url(file_data, where)
+    titled = {"title": filename} if filename else {}
     if media_type == "application/pdf":
         return {"type": "document", "source": {"type": "base64", "media_type": media_type, "data": data}} | titled
     if media_type.startswith("text/") or media_type in TEXT_TYPES:

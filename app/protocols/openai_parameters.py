@@ -13,6 +13,9 @@ Harmless = Mapping[str, Callable[[Any], bool]]
 _LONGEST_HARMLESS = 200
 LONGEST_USER_ID = 256  # https://docs.anthropic.com/en/api/messages, metadata.user_id
 
+# For an answer of JSON without a schema, of which Anthropic knows nothing.
+ONE_OBJECT = "Answer with one JSON object and nothing else: no words before or after it, and no code fence around it."
+
 # Field -> does the value ask for nothing that Claude would have to do? Clients send such values as a matter of course.
 HARMLESS: Harmless = {
     "frequency_penalty": lambda value: value == 0,
@@ -21,10 +24,12 @@ HARMLESS: Harmless = {
 }
 
 
-def refuse_unsupported(request: Sampled, harmless: Harmless) -> None:
-    for name, asks_for_nothing in harmless.items():
-        value = _folded_out(getattr(request, name))
+def refuse_unsupported(request: msgspec.Struct, harmless: Harmless, inside: str = "") -> None:
+    """`inside` tells what part of the body it is, e.g. "tools[2]."."""
+    for field, asks_for_nothing in harmless.items():
+        value = _folded_out(getattr(request, field))
         if value is not None and not asks_for_nothing(value):
+            name = inside + field
             message = f"Unsupported parameter: {name!r} with this value is not supported by this gateway."
             raise InvalidRequest(message, param=name, code="unsupported_parameter")
 
@@ -40,7 +45,19 @@ def wants_usage(request: Sampled) -> bool:
 
 
 def sampling(request: Sampled) -> dict[str, Any]:
-    return {**_randomness(request.temperature, request.top_p), "stop_sequences": _stop_sequences(request.stop)}
+    return {**randomness(request.temperature, request.top_p), "stop_sequences": _stop_sequences(request.stop)}
+
+
+def randomness(temperature: float | None, top_p: float | None) -> dict[str, float | None]:
+    """OpenAI's scale of temperatures ends at 2, Anthropic's at 1.
+
+    Newer models refuse to have both set; many clients set both, one of them to 1, which changes nothing.
+    """
+    temperature = None if temperature is None else min(temperature, 1.0)
+    if temperature is not None and top_p is not None:
+        top_p = None if top_p == 1 else top_p
+        temperature = None if temperature == 1 and top_p is not None else temperature
+    return {"temperature": temperature, "top_p": top_p}
 
 
 def without_none(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,18 +69,6 @@ def _folded_out(value: Any) -> Any:
     if isinstance(value, msgspec.Raw):
         return msgspec.json.decode(value) if len(value) < _LONGEST_HARMLESS else value
     return value
-
-
-def _randomness(temperature: float | None, top_p: float | None) -> dict[str, float | None]:
-    """OpenAI's scale of temperatures ends at 2, Anthropic's at 1.
-
-    Newer models refuse to have both set; many clients set both, one of them to 1, which changes nothing.
-    """
-    temperature = None if temperature is None else min(temperature, 1.0)
-    if temperature is not None and top_p is not None:
-        top_p = None if top_p == 1 else top_p
-        temperature = None if temperature == 1 and top_p is not None else temperature
-    return {"temperature": temperature, "top_p": top_p}
 
 
 def _stop_sequences(stop: str | list[str] | None) -> list[str] | None:

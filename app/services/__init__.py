@@ -34,6 +34,7 @@ from app.claude.worker import Worker
 from app.errors import InvalidRequest, LoginBusy, PosternError
 from app.services.off_loop import OffLoop
 from app.services.passwords import PasswordCheck
+from app.services.responses import KeptResponses
 from app.settings import StreamSettings
 
 EXTENSION = "postern"
@@ -74,6 +75,7 @@ class Services:
     trusted_hosts: frozenset[str]
     off_loop: OffLoop
     upkeep: Upkeep
+    responses: KeptResponses
     # Runs a function in a system thread, and gives its result; None where nothing can. For streams only, each of which
     # may keep a thread busy: there are `most_choices`.
     stream_threads: Callable[[Callable[[], Any]], Any] | None = None

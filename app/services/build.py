@@ -19,6 +19,7 @@ from app.services import Services
 from app.services.ground import Ground, limits, patience, prepare
 from app.services.off_loop import OffLoop
 from app.services.passwords import PasswordCheck
+from app.services.responses import KeptResponses
 from app.settings import Settings, web_address
 from app.store.database import Database
 from app.store.files import write_atomically
@@ -34,6 +35,7 @@ def build(settings: Settings) -> Services:
     keys = Keys(ground.database, secret=ground.secret_key)
     administrators = Administrators(ground.database)
     sessions = Sessions(ground.database, settings.session.idle, settings.session.absolute)
+    responses = KeptResponses()
     bounds = limits(settings)
     throttle = Throttle()
     for session in sessions.list():
@@ -59,7 +61,8 @@ def build(settings: Settings) -> Services:
         secret_key=ground.secret_key,
         trusted_hosts=frozenset(host.lower() for host in settings.trusted_hosts),
         off_loop=off_loop,
-        upkeep=Upkeep([keys.flush_uses, keys.close_expired, sessions.flush], off_loop),
+        upkeep=Upkeep([keys.flush_uses, keys.close_expired, sessions.flush], off_loop, quick=[responses.forget_old]),
+        responses=responses,
     )
     watch.start()
     running.upkeep.open()

@@ -38,3 +38,19 @@ def test_one_that_fails_is_told_of_and_hinders_no_other(caplog: pytest.LogCaptur
     assert done == [1]
     assert "The disk is full. It is tried again." in caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_what_takes_no_time_is_done_where_the_thread_is():
+    done: list[str] = []
+    threads, enough = set(), threading.Event()
+
+    def quick() -> None:
+        threads.add(threading.current_thread().name)
+        if "slow" in done:
+            enough.set()
+
+    upkeep = Upkeep([lambda: done.append("slow")], lambda task: task(), every=0.01, quick=[quick])
+    upkeep.open()
+    assert enough.wait(10)
+    upkeep.close()
+    assert threads == {"upkeep"}

@@ -1,0 +1,82 @@
+"""Messages as the turns of a conversation: roles alternate, and what tools gave stands beside their calls. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.errors import InvalidRequest
+
+Block = dict[str, Any]
+Place = tuple[str, Block]  # what the client calls it, e.g. "input[2]"
+
+_THINKING = ("thinking", "redacted_thinking")
+
+
+@dataclass
+class _Turn:
+    role: str
+    places: list[Place] = field(default_factory=list)
+
+    def of_type(self, kind: str) -> list[Place]:
+        return [(where, block) for where, block in self.places if block["type"] == kind]
+
+
+class Turns:
+    """`whole` names the list of messages, e.g. "input"; `before` are turns that need no check any more."""
+
+    def __init__(self, whole: str, before: Iterable[Mapping[str, Any]] = ()):
+        self._whole = whole
+        self._turns = [_Turn(turn["role"], [(whole, block) for block in turn["content"]]) for turn in before]
+
+    def add(self, role: str, blocks: Sequence[Block], where: str) -> None:
+        """Neighbours of the same role are one turn of several blocks."""
+        if not blocks:
+            return
+        if role == "user":
+            self._drop_last_thoughts()
+        if not self._turns or self._turns[-1].role != role:
+            self._turns.append(_Turn(role))
+        self._turns[-1].places += [(where, block) for block in blocks]
+
+    def _drop_last_thoughts(self) -> None:
+        """Thoughts that led to nothing: upstream takes no turn that ends in them."""
+        if not self._turns or self._turns[-1].role != "assistant":
+            return
+        places = self._turns[-1].places
+        while places and places[-1][1]["type"] in _THINKING:
+            places.pop()
+        if not places:
+            self._turns.pop()
+
+    def messages(self) -> list[Block]:
+        """Raises InvalidRequest unless each call is answered in the turn after it, and the last turn is the user's."""
+        calls: list[Place] = []
+        for turn in self._turns:
+            if turn.role == "user":
+                turn.places = self._answered(calls, turn)
+            calls = turn.of_type("tool_use")
+        if not self._turns or self._turns[-1].role != "user":
+            said = f"The last of {self._whole} must be the user's, or a tool's output: an answer cannot be begun."
+            raise _refusal(self._whole, said)
+        return [{"role": turn.role, "content": [block for _, block in turn.places]} for turn in self._turns]
+
+    def _answered(self, calls: Sequence[Place], turn: _Turn) -> list[Place]:
+        """The turn's blocks, the tools' results at the head in the order of their calls."""
+        order = [call["id"] for _, call in calls]
+        results: dict[str, Place] = {}
+        for where, result in turn.of_type("tool_result"):
+            call_id = result["tool_use_id"]
+            if call_id not in order:
+                raise _refusal(where, f"There is no call {call_id!r} in the turn before its output.")
+            if call_id in results:
+                raise _refusal(where, f"The call {call_id!r} has two outputs.")
+            results[call_id] = where, result
+        for where, call in calls:
+            if call["id"] not in results:
+                raise _refusal(where, f"No tool output found for the call {call['id']!r}.")
+        rest = [(where, block) for where, block in turn.places if block["type"] != "tool_result"]
+        return [results[call_id] for call_id in order] + rest
+
+
+def _refusal(where: str, message: str) -> InvalidRequest:
+    return InvalidRequest(message, param=where, code="invalid_value")

@@ -1,0 +1,82 @@
+"""Responses that clients may come back to: in memory only, for prompts are not kept on disk (threat 10)."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import msgspec
+
+MOST = 1000
+MOST_BYTES = 64 * 1024 * 1024
+SECONDS = 3600.0
+
+_Name: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Held:
+    data: bytes
+    until: float
+
+
+class KeptResponses:
+    """By owner and id, for an hour at most. When there is no room, those go that nobody asked for the longest."""
+
+    def __init__(
+        self,
+        most: int = MOST,
+        most_bytes: int = MOST_BYTES,
+        seconds: float = SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._most = most
+        self._most_bytes = most_bytes
+        self._seconds = seconds
+        self._clock = clock
+        self._held: OrderedDict[_Name, _Held] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def keep(self, owner: str, name: str, value: Any) -> None:
+        """`value` is made of what JSON has. One that is too large for all the room is not kept."""
+        data = msgspec.json.encode(value)
+        with self._lock:
+            self._drop((owner, name))
+            self._drop_old()
+            if len(data) > self._most_bytes:
+                return
+            self._held[owner, name] = _Held(data, self._clock() + self._seconds)
+            self._bytes += len(data)
+            while len(self._held) > self._most or self._bytes > self._most_bytes:
+                self._drop(next(iter(self._held)))
+
+    def find(self, owner: str, name: str) -> Any | None:
+        with self._lock:
+            held = self._held.get((owner, name))
+            if held is None or held.until <= self._clock():
+                return None
+            self._held.move_to_end((owner, name))
+        return msgspec.json.decode(held.data)
+
+    def forget(self, owner: str, name: str) -> bool:
+        """Whether it was there."""
+        with self._lock:
+            self._drop_old()
+            return self._drop((owner, name))
+
+    def forget_old(self) -> None:
+        with self._lock:
+            self._drop_old()
+
+    def _drop_old(self) -> None:
+        now = self._clock()
+        for name in [name for name, held in self._held.items() if held.until <= now]:
+            self._drop(name)
+
+    def _drop(self, name: _Name) -> bool:
+        held = self._held.pop(name, None)
+        self._bytes -= len(held.data) if held else 0
+        return held is not None

@@ -1,0 +1,488 @@
+import json
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.errors import InvalidRequest
+from app.protocols.responses_models import ResponsesRequest
+from app.protocols.responses_request import ResponsesCall, from_request
+
+UPSTREAM = {"max_tokens", "temperature", "top_p", "metadata", "tool_choice", "thinking", "output_config"}
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+NAMED_SCHEMA = {"type": "json_schema", "name": "a", "schema": SCHEMA}
+FORMAT = {"type": "json_schema", "schema": SCHEMA}
+
+
+def as_bytes(input: Any = "hi", **members: Any) -> bytes:
+    return json.dumps({"model": "sonnet", "input": input, **members}).encode()
+
+
+def call(input: Any = "hi", **members: Any) -> ResponsesCall:
+    return from_request(as_bytes(input, **members))
+
+
+def refused(body: bytes) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as raised:
+        from_request(body)
+    assert str(raised.value)
+    return raised.value
+
+
+# ---- the fields, one by one
+
+SHOWN = {"type": "adaptive", "display": "summarized"}
+PARAMETERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {}),
+    ({"max_output_tokens": 5}, {"max_tokens": 5}),
+    ({"temperature": 0.3}, {"temperature": 0.3}),
+    ({"temperature": 2}, {"temperature": 1.0}),
+    ({"top_p": 0.9}, {"top_p": 0.9}),
+    ({"temperature": 1, "top_p": 0.9}, {"top_p": 0.9}),
+    ({"user": "u-1"}, {"metadata": {"user_id": "u-1"}}),
+    ({"safety_identifier": "s-1"}, {"metadata": {"user_id": "s-1"}}),
+    ({"user": "u", "metadata": {"a": "b"}}, {"metadata": {"user_id": '{"user":"u","metadata":{"a":"b"}}'}}),
+    ({"reasoning": {}}, {}),
+    ({"reasoning": {"effort": "none"}}, {}),
+    ({"reasoning": {"effort": "none", "summary": "auto"}}, {}),
+    ({"reasoning": {"effort": "high"}}, {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}),
+    ({"reasoning": {"effort": "minimal"}}, {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}),
+    ({"reasoning": {"effort": "low", "summary": "auto"}}, {"thinking": SHOWN, "output_config": {"effort": "low"}}),
+    ({"reasoning": {"summary": "detailed"}}, {"thinking": SHOWN}),
+    ({"reasoning": {"generate_summary": "concise"}}, {"thinking": SHOWN}),
+    (
+        {"reasoning": {"effort": "high"}, "temperature": 1},
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}},
+    ),
+    ({"text": {"format": {"type": "text"}}}, {}),
+    ({"text": {"format": {"type": "json_object"}}}, {}),
+    ({"text": {"format": NAMED_SCHEMA}}, {"output_config": {"format": FORMAT}}),
+    (
+        {"text": {"format": {**NAMED_SCHEMA, "description": "what"}}},
+        {"output_config": {"format": {**FORMAT, "schema": {**SCHEMA, "description": "what"}}}},
+    ),
+    (
+        {"text": {"format": NAMED_SCHEMA}, "reasoning": {"effort": "max"}},
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max", "format": FORMAT}},
+    ),
+]
+
+NO_CHANGE: list[tuple[str, Any]] = [
+    ("background", False),
+    ("context_management", []),
+    ("include", []),
+    ("include", ["reasoning.encrypted_content", "file_search_call.results", "message.input_image.image_url"]),
+    ("instructions", " "),
+    ("parallel_tool_calls", True),
+    ("parallel_tool_calls", False),
+    ("prompt_cache_key", "k"),
+    ("prompt_cache_options", {"mode": "implicit"}),
+    ("prompt_cache_retention", "24h"),
+    ("reasoning", {"context": "auto", "mode": "standard"}),
+    ("service_tier", "flex"),
+    ("store", True),
+    ("stream", False),
+    ("text", {"verbosity": "low"}),
+    ("tool_choice", "auto"),
+    ("tool_choice", "none"),
+    ("tools", []),
+    ("top_logprobs", 0),
+    ("truncation", "disabled"),
+]
+
+UNSUPPORTED: list[tuple[str, Any, str]] = [
+    ("access_programs", {"cyber": "standard"}, "access_programs"),
+    ("background", True, "background"),
+    ("background_options", {}, "background_options"),
+    ("context_management", [{"type": "compaction"}], "context_management"),
+    ("conversation", "conv_1", "conversation"),
+    ("image", {"context_compression": "auto"}, "image"),
+    ("include", ["message.output_text.logprobs"], "include"),
+    ("max_tool_calls", 3, "max_tool_calls"),
+    ("moderation", {"model": "m"}, "moderation"),
+    ("prompt", {"id": "pmpt_1"}, "prompt"),
+    ("reasoning", {"context": "all_turns"}, "reasoning.context"),
+    ("reasoning", {"mode": "pro"}, "reasoning.mode"),
+    ("tools", [{"type": "web_search"}], "tools[0].type"),
+    ("tools", [{"type": "function", "name": "f", "parameters": {}}, {"type": "mcp"}], "tools[1].type"),
+    ("tools", [{"type": "function", "name": "f", "defer_loading": True}], "tools[0].defer_loading"),
+    ("top_logprobs", 2, "top_logprobs"),
+    ("truncation", "auto", "truncation"),
+]
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("model", 5, "model"),
+    ("input", None, "input"),
+    ("input", "", "input"),
+    ("input", " \n", "input"),
+    ("input", 5, "input"),
+    ("input", {}, "input"),
+    ("input", [5], "input[0]"),
+    ("input", [], "input"),
+    ("include", ["everything"], "include[0]"),
+    ("include", "reasoning.encrypted_content", "include"),
+    ("instructions", ["x"], "instructions"),
+    ("max_output_tokens", 0, "max_output_tokens"),
+    ("metadata", {str(number): "x" for number in range(17)}, "metadata"),
+    ("metadata", {"a": "x" * 300}, "metadata"),
+    ("previous_response_id", 5, "previous_response_id"),
+    ("reasoning", {"effort": "enormous"}, "reasoning.effort"),
+    ("reasoning", {"summary": "all"}, "reasoning.summary"),
+    ("reasoning", "high", "reasoning"),
+    ("store", "yes", "store"),
+    ("stream", 1, "stream"),
+    ("stream_options", {}, "stream_options"),  # without stream
+    ("temperature", 2.1, "temperature"),
+    ("text", {"format": {"type": "xml"}}, "text.format.type"),
+    ("text", {"format": {"type": "json_schema", "name": "", "schema": {}}}, "text.format.name"),
+    ("text", {"verbosity": "none"}, "text.verbosity"),
+    ("tool_choice", "always", "tool_choice"),
+    ("tool_choice", {"type": "mcp"}, "tool_choice.type"),
+    ("tools", {}, "tools"),
+    ("tools", [5], "tools[0]"),
+    ("top_p", 1.1, "top_p"),
+    ("user", 5, "user"),
+]
+
+
+@pytest.mark.parametrize(("members", "parameters"), PARAMETERS, ids=lambda value: json.dumps(value)[:50])
+def test_parameters_go_upstream_in_anthropics_words(members: dict[str, Any], parameters: dict[str, Any]):
+    assert call(**members).prompt.parameters == parameters
+
+
+@pytest.mark.parametrize(("name", "value"), NO_CHANGE)
+def test_a_value_that_asks_for_nothing_passes_and_changes_nothing(name: str, value: Any):
+    assert call(**{name: value}).prompt == call().prompt
+
+
+@pytest.mark.parametrize("name", sorted({*ResponsesRequest.__struct_fields__} - {"model", "input"}))
+def test_null_is_as_good_as_absent(name: str):
+    found, plain = call(**{name: None}), call()
+    assert (found.prompt, found.echo, found.stream, found.store) == (plain.prompt, plain.echo, False, True)
+
+
+@pytest.mark.parametrize(("name", "value", "param"), UNSUPPORTED)
+def test_an_unsupported_value_is_refused_by_name(name: str, value: Any, param: str):
+    error = refused(as_bytes(**{name: value}))
+    assert (error.param, error.code) == (param, "unsupported_parameter")
+
+
+@pytest.mark.parametrize(("name", "value", "param"), WRONG, ids=lambda value: repr(value)[:30])
+def test_a_wrong_value_is_refused_by_name(name: str, value: Any, param: str):
+    error = refused(as_bytes(**{name: value}))
+    assert (error.param, error.code) == (param, "invalid_value")
+
+
+def test_every_field_is_in_one_of_the_tables_above():
+    named = {name for members, _ in PARAMETERS for name in members} | {name for name, _ in NO_CHANGE}
+    named |= {name for name, *_ in UNSUPPORTED + WRONG}
+    assert {*ResponsesRequest.__struct_fields__} == named
+
+
+# threat 11
+@pytest.mark.parametrize("name", ["messages", "max_tokens", "system", "thinking", "extra_body", "mcp_servers", "é"])
+def test_an_unknown_field_is_refused_by_name(name: str):
+    error = refused(as_bytes(**{name: "x"}))
+    assert (error.param, error.code) == (name, "unknown_parameter")
+
+
+@pytest.mark.parametrize("missing", ["model", "input"])
+def test_a_missing_field_is_named(missing: str):
+    body = json.loads(as_bytes())
+    del body[missing]
+    error = refused(json.dumps(body).encode())
+    assert (error.param, error.code) == (missing, "missing_parameter")
+
+
+@pytest.mark.parametrize(
+    ("members", "param"),
+    [
+        ({"temperature": 0.5}, "temperature"),
+        ({"top_p": 0.5}, "top_p"),
+        ({"tools": [{"type": "function", "name": "f"}], "tool_choice": "required"}, "tool_choice"),
+    ],
+)
+def test_what_thinking_rules_out_is_refused_by_the_clients_word(members: dict[str, Any], param: str):
+    assert refused(as_bytes(reasoning={"effort": "low"}, **members)).param == param
+
+
+def test_a_schema_that_is_not_taken_is_refused_by_its_keyword():
+    schema = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 3}}}
+    error = refused(as_bytes(text={"format": {**NAMED_SCHEMA, "schema": schema}}))
+    assert (error.param, error.code) == ("text.format.schema.properties.a.minimum", "unsupported_schema")
+
+
+@pytest.mark.parametrize("schema", [5, None, "x", []])
+def test_a_schema_that_is_none_is_refused(schema: Any):
+    error = refused(as_bytes(text={"format": {**NAMED_SCHEMA, "schema": schema}}))
+    assert (error.param, error.code) == ("text.format.schema", "unsupported_schema")
+
+
+def test_one_object_is_asked_for_in_words():
+    assert call().prompt.system == []
+    found = call(text={"format": {"type": "json_object"}}, instructions="Be brief.").prompt.system
+    assert found[0] == "Be brief."
+    assert "JSON object" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("members", "stream", "store", "shows_thinking"),
+    [
+        ({}, False, True, False),
+        ({"stream": True, "store": False}, True, False, False),
+        ({"stream": True, "stream_options": {"include_obfuscation": False}}, True, True, False),
+        ({"reasoning": {"effort": "low", "summary": "auto"}}, False, True, True),
+        ({"reasoning": {"effort": "low"}}, False, True, False),
+    ],
+)
+def test_the_answers_form_is_as_asked(members: dict[str, Any], stream: bool, store: bool, shows_thinking: bool):
+    found = call(**members)
+    assert (found.stream, found.store, found.shows_thinking) == (stream, store, shows_thinking)
+
+
+def test_obfuscation_is_not_promised():
+    error = refused(as_bytes(stream=True, stream_options={"include_obfuscation": True}))
+    assert (error.param, error.code) == ("stream_options.include_obfuscation", "unsupported_parameter")
+
+
+def test_instructions_come_first_in_the_system_prompt():
+    items = [
+        {"role": "system", "content": "1"},
+        {"role": "user", "content": "hi"},
+        {"role": "developer", "content": [{"type": "input_text", "text": "2"}, {"type": "input_text", "text": "3"}]},
+    ]
+    assert call(items, instructions="0").prompt.system == ["0", "1", "2\n3"]
+
+
+def test_the_response_repeats_what_was_asked_for():
+    tool = {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}, "strict": None}
+    asked = {
+        "instructions": "Be brief.",
+        "max_output_tokens": 2000,
+        "metadata": {"a": "b"},
+        "parallel_tool_calls": False,
+        "prompt_cache_key": "k",
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "safety_identifier": "s",
+        "store": False,
+        "text": {"format": {**NAMED_SCHEMA, "strict": True}, "verbosity": "low"},
+        "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]},
+        "tools": [tool],
+        "top_p": 1.0,
+        "user": "u",
+    }
+    echo = call(**asked).echo
+    assert {name: echo[name] for name in asked} == {**asked, "tools": [{**tool, "strict": False}]}
+    assert (echo["truncation"], echo["background"], echo["temperature"]) == ("disabled", False, None)
+
+
+# ---- going on from an earlier response
+
+BEFORE = {
+    "response": {"output": [{"id": "msg_1"}, {"id": "fc_1"}]},
+    "input": [{"id": "msg_0"}],
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "a"}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "f.g", "input": {}}]},
+    ],
+}
+OUTPUT = {"type": "function_call_output", "call_id": "toolu_1", "output": "5"}
+
+
+def gone_on(input: Any, **members: Any) -> ResponsesCall:
+    kept = {"resp_1": BEFORE}
+    return from_request(as_bytes(input, previous_response_id="resp_1", **members), kept.get)
+
+
+def test_a_conversation_goes_on_without_the_earlier_instructions():
+    found = gone_on([OUTPUT, {"role": "user", "content": "and?"}], instructions="new")
+    assert found.prompt.system == ["new"]
+    asked, called, answered = found.messages
+    assert [asked, called] == BEFORE["messages"]
+    assert answered["content"] == [
+        {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "5"}]},
+        {"type": "text", "text": "and?"},
+    ]
+    assert found.echo["previous_response_id"] == "resp_1"
+
+
+def test_what_is_kept_is_not_changed_by_going_on():
+    before = json.dumps(BEFORE)
+    gone_on([OUTPUT])
+    assert json.dumps(BEFORE) == before
+
+
+def test_a_kept_call_goes_upstream_under_the_name_that_the_cli_carries():
+    found = gone_on([OUTPUT], tools=[{"type": "function", "name": "f.g"}])
+    name = found.prompt.messages[1]["content"][0]["name"]
+    assert name == found.prompt.tools[0]["name"] == found.names.to_upstream("f.g") != "f.g"
+    assert found.messages[1]["content"][0]["name"] == "f.g"
+
+
+@pytest.mark.parametrize("name", ["msg_0", "msg_1", "fc_1"])
+def test_a_reference_to_an_earlier_item_adds_nothing(name: str):
+    assert gone_on([{"id": name}, OUTPUT]).messages == gone_on([OUTPUT]).messages
+    assert gone_on([{"type": "item_reference", "id": name}, OUTPUT]).messages == gone_on([OUTPUT]).messages
+
+
+def test_a_reference_to_anything_else_is_refused():
+    error = refused(as_bytes([{"role": "user", "content": "a"}, {"type": "item_reference", "id": "msg_0"}]))
+    assert (error.param, error.code) == ("input[1].id", "invalid_value")
+
+
+def test_a_call_that_was_kept_must_be_answered():
+    with pytest.raises(InvalidRequest, match="No tool output found for the call 'toolu_1'") as raised:
+        gone_on("and?")
+    assert raised.value.param == "input"
+
+
+def test_an_earlier_response_that_is_not_there_is_refused():
+    error = refused(as_bytes(previous_response_id="resp_2"))
+    assert (error.param, error.code) == ("previous_response_id", "previous_response_not_found")
+    assert "resp_2" in str(error)
+
+
+# ---- hostile bodies
+
+
+# threat 66
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("input", b"[" * 100_000 + b"]" * 100_000),
+        ("input", b"[" + b"1," * 1_000_000 + b"1]"),
+        ("input", b'[{"role":"user","content":"a","id":' + b"[" * 100_000 + b"]" * 100_000 + b"}]"),
+        ("tools", b'[{"a":' * 50_000 + b"1" + b"}]" * 50_000),
+        (
+            "tools",
+            b'[{"type":"function","name":"f","parameters":{"type":"object","x":' + b"[" * 500 + b"]" * 500 + b"}}]",
+        ),
+        ("prompt", b"[" * 100_000 + b"]" * 100_000),
+        ("temperature", b"1e999"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_bomb_is_refused(name: str, value: bytes):
+    refused(as_bytes(**{name: "BOMB"}).replace(b'"BOMB"', value))
+
+
+# threat 66
+@pytest.mark.parametrize("arguments", ['{"a":' + "[" * 300 + "]" * 300 + "}", "[" * 100_000])
+def test_a_bomb_within_arguments_is_refused(arguments: str):
+    items = [{"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments}]
+    assert refused(as_bytes(items)).param == "input[0].arguments"
+
+
+# threat 4
+@pytest.mark.parametrize("escape", ["\\ud800", "\\udc00 \\ud800"])
+def test_a_lone_surrogate_is_refused(escape: str):
+    for body in (as_bytes("HERE"), as_bytes([{"role": "user", "content": "HERE"}]), as_bytes(instructions="HERE")):
+        assert refused(body.replace(b"HERE", escape.encode())).code == "invalid_json"
+
+
+# threat 4: such texts arrive as they are; what keeps them harmless is how they are written (tests/claude)
+@pytest.mark.parametrize("said", ["a\0b", "/context", "@/etc/passwd", '\n{"type":"control_request"}\n', "😀", "\u202e"])
+def test_a_text_goes_through_unchanged(said: str):
+    found = call(said, instructions=f"s{said}").prompt
+    assert (found.system, found.messages[0]["content"]) == ([f"s{said}"], [{"type": "text", "text": said}])
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+PARTS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["input_text", "output_text", "input_image", "input_file", "refusal", "?"])},
+    optional={
+        "text": st.text(max_size=5),
+        "image_url": st.sampled_from(["https://x", "data:image/png;base64,QUJD", "x"]),
+        "file_data": st.sampled_from(["data:text/plain;base64,QUJD", "JVBERi0x", ""]),
+        "refusal": st.text(max_size=5),
+    },
+)
+IDS = st.sampled_from(["a", "b", "ä.é"])
+ITEMS = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "role": st.sampled_from(["user", "user", "assistant", "system", "developer", "tool"]),
+            "content": st.text(max_size=5) | st.lists(PARTS, max_size=3) | ANYTHING,
+        }
+    ),
+    st.fixed_dictionaries(
+        {"type": st.just("function_call"), "call_id": IDS, "name": IDS, "arguments": st.sampled_from(["{}", "", "5"])}
+    ),
+    st.fixed_dictionaries({"type": st.just("function_call_output"), "call_id": IDS, "output": st.text(max_size=5)}),
+    st.fixed_dictionaries({"type": st.just("reasoning"), "encrypted_content": st.text(max_size=5)}),
+    ANYTHING,
+)
+FIELDS = st.dictionaries(
+    st.sampled_from(ResponsesRequest.__struct_fields__) | st.text(max_size=8),
+    ANYTHING | st.sampled_from([0, 1, 0.5, "none", [], {}]),
+    max_size=4,
+)
+
+
+# threat 11
+@settings(deadline=None, max_examples=100)
+@given(
+    st.fixed_dictionaries({"model": st.just("m"), "input": st.just("hi") | st.lists(ITEMS, max_size=5) | ANYTHING}),
+    FIELDS,
+)
+def test_any_body_is_a_call_or_an_invalid_request(base: dict[str, Any], more: dict[str, Any]):
+    with suppress(InvalidRequest):
+        check(from_request(json.dumps(base | more).encode()))
+
+
+CALLS = [
+    {"type": "function_call", "call_id": "ä", "name": "x.y", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "ä", "output": ""},
+]
+VALID = {
+    "include": st.lists(st.just("reasoning.encrypted_content"), max_size=1),
+    "instructions": st.text(max_size=5),
+    "max_output_tokens": st.integers(1, 10**6),
+    "metadata": st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=3),
+    "parallel_tool_calls": st.booleans(),
+    "safety_identifier": st.text(max_size=8),
+    "store": st.booleans(),
+    "stream": st.booleans(),
+    "temperature": st.floats(0, 2),
+    "text": st.just({"format": NAMED_SCHEMA}) | st.just({"format": {"type": "json_object"}}),
+    "tools": st.lists(st.sampled_from(["a", "x.y"]), unique=True).map(
+        lambda names: [{"type": "function", "name": name} for name in names]
+    ),
+    "top_p": st.floats(0, 1),
+    "user": st.text(max_size=8),
+}
+
+
+# threat 11
+@settings(deadline=None, max_examples=100)
+@given(
+    st.just("hi") | st.just([*CALLS, {"role": "user", "content": "a"}]),
+    st.fixed_dictionaries({}, optional={name: st.none() | values for name, values in VALID.items()}),
+)
+def test_a_valid_body_is_understood_and_only_known_names_go_upstream(input: Any, members: dict[str, Any]):
+    check(call(input, **members))
+
+
+def check(found: ResponsesCall) -> None:
+    parameters = found.prompt.parameters
+    assert parameters.keys() <= UPSTREAM
+    assert None not in parameters.values()
+    assert parameters.get("metadata", {"user_id": ""}).keys() == {"user_id"}
+    roles = [message["role"] for message in found.prompt.messages]
+    assert roles[-1] == "user"
+    assert all(one != other for one, other in pairwise(roles))
+    assert all(message["content"] for message in found.prompt.messages)
+    blocks = [block for message in found.prompt.messages for block in message["content"]]
+    calls = [block["id"] for block in blocks if block["type"] == "tool_use"]
+    assert calls == [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
+    assert len(calls) == len(set(calls))
+    assert found.prompt.tools or not calls
+    json.dumps([found.prompt.system, found.prompt.messages, parameters, found.prompt.tools, found.echo])
