@@ -61,7 +61,7 @@ class Asking:
         self._process.write([*pending, conversation.control_request("count", "get_context_usage")])
         for line in self._lines(_COUNT_SECONDS):
             if isinstance(line, ControlResponseLine) and line.response.request_id == "count":
-                return int((line.response.response or {})["totalTokens"])
+                return _total(line.response.response or {})
             yield
         raise CliTimeout("The claude CLI did not count the tokens in time.")
 
@@ -114,6 +114,13 @@ class Asking:
             yield from lines
             if not lines:
                 yield None
+
+
+def _total(usage: Mapping[str, Any]) -> int:
+    total = usage.get("totalTokens")
+    if not isinstance(total, int):
+        raise CliCrashed("The claude CLI did not count the tokens.", detail=f"it told {sorted(usage)}")
+    return total
 
 
 def check_control(line: Line) -> None:

@@ -178,7 +178,8 @@ def serve(behaviour: dict) -> None:
         if line["type"] == "control_request":
             ACTIONS[at_ready]()
             at_ready = ""
-            response = {"subtype": "success", "request_id": line["request_id"], "response": {}}
+            found = {"totalTokens": 7} if line["request"]["subtype"] == "get_context_usage" else {}
+            response = {"subtype": "success", "request_id": line["request_id"], "response": found}
             say({"type": "control_response", "response": response})
         elif line.get("shouldQuery") is False:
             asked = question_of(line)
