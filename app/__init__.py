@@ -37,10 +37,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     texts.register(app)
     headers.register(app)
     messages.register(app, running.secret_key)
-    # In this order the document of the API tells of them.
     app.register_blueprint(api_views.blueprint)
-    app.register_blueprint(ops_views.blueprint)
     app.register_blueprint(admin_views.blueprint)
+    app.register_blueprint(ops_views.blueprint)
     if settings.docs:
         app.register_blueprint(ops_docs.blueprint)
     sock.init_app(app)

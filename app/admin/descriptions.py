@@ -22,12 +22,16 @@ GATEWAY = Group(
     "A session of the pages may call it too, with its CSRF token as `X-CSRF-Token`. No application's key opens it. "
     + _TIMES,
     shapes.AdminError,
+    place=7,
 )
 LOGIN = Group(
-    "Administration: Claude's login", "Signing the official CLI in and out. One sign-in at a time.", shapes.AdminError
+    "Administration: Claude's login",
+    "Signing the official CLI in and out. One sign-in at a time.",
+    shapes.AdminError,
+    place=8,
 )
-KEYS = Group("Administration: keys", "The master key, and the keys of applications.", shapes.AdminError)
-AUDIT = Group("Administration: audit", "What administrators did, as a chain of entries.", shapes.AdminError)
+KEYS = Group("Administration: keys", "The master key, and the keys of applications.", shapes.AdminError, place=9)
+AUDIT = Group("Administration: audit", "What administrators did, as a chain of entries.", shapes.AdminError, place=10)
 
 _KEY_ID = Parameter(
     "key_id", "The key's id: ten characters, as they are in the key itself.", place="path", example="7Qd2mX9kVt"

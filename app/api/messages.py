@@ -4,16 +4,19 @@ from flask import Response, jsonify
 
 from app.api.auth import demand_model
 from app.api.blueprint import blueprint
+from app.api.descriptions.messages import COUNT_TOKENS, MESSAGES
 from app.api.errors import request_id
 from app.api.reply import body, reply
 from app.protocols import anthropic
 from app.protocols.anthropic_answer import AnthropicAnswer
 from app.services import services
+from app.web.describe import describe
 from app.web.policy import Who, allow
 
 
 @blueprint.post("/messages")
 @allow(Who.KEY)
+@describe(MESSAGES)
 def messages() -> Response:
     call = anthropic.from_request(body())
     return reply(call.model, call.prompt, AnthropicAnswer(call.names, request_id()), stream=call.stream)
@@ -21,6 +24,7 @@ def messages() -> Response:
 
 @blueprint.post("/messages/count_tokens")
 @allow(Who.KEY)
+@describe(COUNT_TOKENS)
 def count_tokens() -> Response:
     call = anthropic.from_count_request(body())
     demand_model(call.model)

@@ -8,7 +8,7 @@ from flask import Response, jsonify
 from app.api import messages, responses
 from app.api.auth import allows, demand_model
 from app.api.blueprint import blueprint
-from app.api.descriptions.chat import CHAT
+from app.api.descriptions.chat import CHAT, LEGACY
 from app.api.descriptions.models import LIST_MODELS, ONE_MODEL
 from app.api.reply import body, reply
 from app.protocols import openai_answer, openai_chat, openai_completions
@@ -37,6 +37,7 @@ def chat_completions() -> Response:
 
 @blueprint.post("/completions")
 @allow(Who.KEY)
+@describe(LEGACY)
 def completions() -> Response:
     call = openai_completions.from_request(body())
     text = openai_completions.CompletionAnswer(

@@ -31,7 +31,7 @@ class Ready(msgspec.Struct):
     reasons: list[str]
 
 
-_HEALTH = Group("Health", "For load balancers and container engines. Without a key.", HealthError)
+_HEALTH = Group("Health", "For load balancers and container engines. Without a key.", HealthError, place=6)
 
 LIVE = Operation(_HEALTH, "Whether the gateway runs", {200: Answer("It does.", Live)})
 READY = Operation(

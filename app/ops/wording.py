@@ -33,10 +33,11 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class Word:
-    """Plain, or a value as it stands in JSON, or the name of a schema, which has a place on the page."""
+    """Plain, or a value as it stands in JSON, or the name of a schema, whose whole name, `schema`, leads to it."""
 
     text: str
     kind: str = ""  # "", "value", "schema"
+    schema: str = ""
 
 
 _OR = Word(" or ")
@@ -45,7 +46,8 @@ _OR = Word(" or ")
 def words(schema: Json) -> list[Word]:
     """What a value may be: `list of ` `TextPart` ` or ` `null`."""
     if "$ref" in schema:
-        return [Word(schema["$ref"].rpartition("/")[2], "schema")]
+        name = schema["$ref"].rpartition("/")[2]
+        return [Word(name.rpartition(".")[2], "schema", name)]
     if "anyOf" in schema:
         return _joined([words(option) for option in schema["anyOf"]])
     if "enum" in schema:

@@ -8,9 +8,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-# Left as it stands in the body: what is refused anyway is not worth the time to unfold it (threat 66).
+# Left as it stands in the body: what is refused anyway is not worth the time to unfold it (threat 66). What is taken of
+# it is for the document to tell.
 Unread: TypeAlias = msgspec.Raw
-NULL = msgspec.Raw(b"null")
+Refused: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": "null"})]
+NoEdits: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"enum": [{}, {"edits": []}, None]})]
+NoServers: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": ["array", "null"], "maxItems": 0})]
+Standard: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"enum": ["standard", None]})]
+# Where there is none. A Raw could not be told as a default in a JSON Schema.
+NULL: Any = None
 Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -222,12 +228,12 @@ class CountRequest(_Strict):
     cache_control: CacheControl | None = None
 
     # Taken in the values that ask for nothing; see _HARMLESS in anthropic.
-    container: Unread = NULL
-    context_management: Unread = NULL
-    diagnostics: Unread = NULL
-    inference_geo: Unread = NULL
-    mcp_servers: Unread = NULL
-    speed: Unread = NULL
+    container: Refused = NULL
+    context_management: NoEdits = NULL
+    diagnostics: Refused = NULL
+    inference_geo: Refused = NULL
+    mcp_servers: NoServers = NULL
+    speed: Standard = NULL
 
 
 class MessagesRequest(CountRequest, kw_only=True):

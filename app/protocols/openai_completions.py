@@ -5,9 +5,10 @@ https://platform.openai.com/docs/api-reference/completions. Claude only converse
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from app.errors import InvalidRequest
 from app.protocols.decode import decode
@@ -35,7 +36,7 @@ class CompletionRequest(Sampled, kw_only=True):
     # Taken in the values that ask for nothing.
     best_of: int | None = None
     echo: bool | None = None
-    logprobs: Unread = NULL
+    logprobs: Annotated[Unread, Meta(extra_json_schema={"enum": [False, None]})] = NULL
     suffix: str | None = None
 
 

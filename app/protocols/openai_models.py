@@ -13,12 +13,14 @@ from app.protocols.reasoning import LEAST_BUDGET
 # Left as it stands in the body: what is refused or passed by is not worth the time to unfold it (threats 66 and 67).
 # What is taken of it is for the document to tell.
 Unread: TypeAlias = msgspec.Raw
-# JSON in a form of the client's own; decode.Unfolding reads it.
-Free: TypeAlias = msgspec.Raw
 Refused: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": "null"})]
 Ignored: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": ["object", "null"]})]
 NoBias: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": ["object", "null"], "maxProperties": 0})]
+NoFunctions: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": ["array", "null"], "maxItems": 0})]
+NoFunction: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"enum": ["none", "auto", None]})]
 TextOnly: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"enum": [["text"], None]})]
+# JSON in a form of the client's own; decode.Unfolding reads it.
+Free: TypeAlias = msgspec.Raw
 # Where there is none. A Raw could not be told as a default in a JSON Schema.
 NULL: Any = None
 Positive = Annotated[int, Meta(ge=1)]
@@ -259,8 +261,8 @@ class ChatRequest(Sampled, kw_only=True):
 
     # Taken in the values that ask for nothing.
     audio: Refused = NULL
-    function_call: Unread = NULL
-    functions: Unread = NULL
+    function_call: NoFunction = NULL
+    functions: NoFunctions = NULL
     logprobs: bool | None = None
     modalities: TextOnly = NULL
     moderation: Refused = NULL

@@ -1,10 +1,11 @@
 """What OpenAI's protocol answers, as types. The document is made of them; the answers are put together as they come."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-FinishReason = Literal["stop", "length", "content_filter"]
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 class OpenAIFault(msgspec.Struct):
@@ -24,6 +25,10 @@ class PromptTokensDetails(msgspec.Struct):
     cached_tokens: int
 
 
+class CompletionTokensDetails(msgspec.Struct):
+    reasoning_tokens: int
+
+
 class Usage(msgspec.Struct):
     """Upstream's own; nothing is estimated. `prompt_tokens` counts those in that were read from the cache."""
 
@@ -31,12 +36,42 @@ class Usage(msgspec.Struct):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails | UnsetType = UNSET
+
+
+class AnsweredFunction(msgspec.Struct):
+    """`arguments` is JSON."""
+
+    name: str
+    arguments: str
+
+
+class AnsweredCall(msgspec.Struct):
+    id: str
+    type: Literal["function"]
+    function: AnsweredFunction
+
+
+class Thoughts(msgspec.Struct, tag_field="type", tag="thinking"):
+    thinking: str
+    signature: str
+    index: int | UnsetType = UNSET  # in a stream
+
+
+class RedactedThoughts(msgspec.Struct, tag_field="type", tag="redacted_thinking"):
+    data: str
+    index: int | UnsetType = UNSET
 
 
 class ChatMessage(msgspec.Struct):
+    """`thinking_blocks`, with their signatures, are to be sent back as they came."""
+
     role: Literal["assistant"]
-    content: str
+    content: str | None
     refusal: None
+    reasoning_content: str | UnsetType = UNSET
+    thinking_blocks: list[Thoughts | RedactedThoughts] | UnsetType = UNSET
+    tool_calls: list[AnsweredCall] | UnsetType = UNSET
 
 
 class ChatChoice(msgspec.Struct):
@@ -57,9 +92,26 @@ class ChatCompletion(msgspec.Struct):
     usage: Usage | None
 
 
+class FunctionDelta(msgspec.Struct):
+    """The name comes first and once, the arguments in pieces."""
+
+    name: str | UnsetType = UNSET
+    arguments: str | UnsetType = UNSET
+
+
+class CallDelta(msgspec.Struct):
+    index: int
+    function: FunctionDelta
+    id: str | UnsetType = UNSET
+    type: Literal["function"] | UnsetType = UNSET
+
+
 class ChatDelta(msgspec.Struct):
-    role: Literal["assistant"] | msgspec.UnsetType = msgspec.UNSET
-    content: str | msgspec.UnsetType = msgspec.UNSET
+    role: Literal["assistant"] | UnsetType = UNSET
+    content: str | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    thinking_blocks: list[Thoughts | RedactedThoughts] | UnsetType = UNSET
+    tool_calls: list[CallDelta] | UnsetType = UNSET
 
 
 class ChatChunkChoice(msgspec.Struct):
@@ -77,7 +129,25 @@ class ChatCompletionChunk(msgspec.Struct):
     created: int
     model: str
     choices: list[ChatChunkChoice]
-    usage: Usage | msgspec.UnsetType | None = msgspec.UNSET
+    usage: Usage | UnsetType | None = UNSET
+
+
+class TextChoice(msgspec.Struct):
+    text: str
+    index: int
+    logprobs: None
+    finish_reason: Literal["stop", "length", "content_filter"] | None
+
+
+class TextCompletion(msgspec.Struct):
+    """Whole, or a piece of a stream. With `include_usage`, `usage` is null but in the last, which has no choices."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[TextChoice]
+    usage: Usage | UnsetType | None = UNSET
 
 
 class Model(msgspec.Struct):

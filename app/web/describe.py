@@ -15,11 +15,16 @@ _ATTRIBUTE = "postern_operation"
 
 @dataclass(frozen=True)
 class Group:
-    """Operations that are told of together, and tell errors in one shape."""
+    """Operations that are told of together, and tell errors in one shape, with a code or without.
+
+    `place`: its own among the groups.
+    """
 
     name: str
     about: str
     error: Any
+    place: int
+    codes: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,9 @@ class Operation:
     about: str = ""
     request: Any = None
     examples: Mapping[str, Any] = field(default_factory=dict)
-    # Member of the request -> what becomes of it.
+    # Member of the request -> what becomes of it; and the type of what is decoded later than the whole.
     members: Mapping[str, str] = field(default_factory=dict)
+    reads: Mapping[str, Any] = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     errors: tuple[type[PosternError], ...] = ()
     # Codes of a 400 besides those of `errors`.

@@ -16,6 +16,7 @@ from app.errors import (
     PosternError,
     TooLarge,
     TooManyAttempts,
+    TooSlow,
     Unauthorized,
 )
 from app.version import VERSION
@@ -57,10 +58,11 @@ _GUARDS: dict[Who, tuple[type[PosternError], ...]] = {
 }
 _BODY_CODES = ("invalid_body", "invalid_json", "invalid_value", "missing_parameter", "unknown_parameter")
 _STATUSES = {
-    400: "The request cannot be served as it is. `param` names the member.",
+    400: "The request cannot be served as it is. The message names the member.",
     401: "There is no credential, or it is not a valid one.",
     403: "The credential does not allow this.",
     404: "It is not there.",
+    408: "The body did not come in time.",
     409: "Something else stands against it.",
     413: "The request is too large.",
     429: "Too much at once. `Retry-After` tells when to come back.",
@@ -91,6 +93,7 @@ def document(app: Flask) -> Json:
         paths.setdefault(route.path, {})[route.method] = _operation(route, schemas)
         _explain(schemas, route.operation)
     groups = {route.operation.group.name: route.operation.group for route in routes}
+    told = sorted(groups.values(), key=lambda group: group.place)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -99,7 +102,7 @@ def document(app: Flask) -> Json:
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "tags": [{"name": group.name, "description": group.about} for group in groups.values()],
+        "tags": [{"name": group.name, "description": group.about} for group in told],
         "paths": paths,
         "components": {"securitySchemes": SECURITY, "schemas": schemas.components},
     }
@@ -126,6 +129,7 @@ def _arguments(rule: Rule) -> tuple[str, ...]:
 
 def _types(operation: Operation) -> Iterator[Any]:
     yield operation.group.error
+    yield from operation.reads.values()
     yield from (parameter.type for parameter in operation.parameters)
     for answer in operation.answers.values():
         yield from answer.events
@@ -214,7 +218,7 @@ def _errors(route: Route) -> dict[int, list[str]]:
     kinds: list[type[PosternError]] = [PosternError, *_GUARDS[route.who], *route.operation.errors]
     codes: dict[int, list[str]] = {}
     if route.operation.request is not None:
-        kinds += [InvalidRequest, TooLarge]
+        kinds += [InvalidRequest, TooSlow, TooLarge]
         codes[400] = list(_BODY_CODES)
     if route.who is Who.KEY:
         codes.setdefault(400, []).append("two_api_keys")
@@ -226,7 +230,7 @@ def _errors(route: Route) -> dict[int, list[str]]:
 
 
 def _error(status: int, codes: list[str], group: Group, schemas: Schemas) -> Json:
-    listed = f" Codes: {', '.join(f'`{code}`' for code in codes)}." if codes else ""
+    listed = f" Codes: {', '.join(f'`{code}`' for code in codes)}." if codes and group.codes else ""
     told: Json = {
         "description": _STATUSES[status] + listed,
         "content": {"application/json": {"schema": schemas[group.error]}},
@@ -235,6 +239,11 @@ def _error(status: int, codes: list[str], group: Group, schemas: Schemas) -> Jso
 
 
 def _explain(schemas: Schemas, said: Operation) -> None:
-    """What becomes of each member of the request, where the document describes the member."""
+    """What becomes of each member of the request, where the document has the member."""
+    if said.request is None:
+        return
+    properties = schemas.resolved(said.request)["properties"]
+    for member, kind in said.reads.items():
+        properties[member] = {**schemas[kind], "default": None}
     for member, text in said.members.items():
-        schemas.resolved(said.request)["properties"][member]["description"] = text
+        properties[member]["description"] = text

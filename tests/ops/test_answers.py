@@ -46,33 +46,82 @@ def test_answers_of_several_choices_and_with_usage(ask: Ask):
         assert ask("POST", "/v1/chat/completions", json=chat(**members)).status_code == 200
 
 
+def told_to(**behaviour: Any) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": f"go [[sandbox: {json.dumps(behaviour)}]]"}]
+
+
+SCHEMA = {"type": "object", "properties": {"town": {"type": "string"}}}
+CALLS = {
+    "answer": "Let me see.",
+    "tool_use": [{"name": "weather", "input": {"town": "Aachen"}}, {"name": "weather", "input": {}}],
+}
+
+
 @pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("path", "tool"),
+    [
+        ("/v1/chat/completions", {"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}),
+        ("/v1/messages", {"name": "weather", "input_schema": SCHEMA}),
+    ],
+)
+def test_calls_of_tools(ask: Ask, path: str, tool: dict[str, Any], stream: bool):
+    answer = ask("POST", path, json=chat(messages=told_to(**CALLS), tools=[tool], max_tokens=500, stream=stream))
+    assert answer.status_code == 200
+    assert "weather" in answer.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_thoughts(ask: Ask, path: str, stream: bool):
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    messages = told_to(thinking="first this", answer="so")
+    answer = ask("POST", path, json=chat(messages=messages, thinking=thinking, max_tokens=2000, stream=stream))
+    assert answer.status_code == 200
+    assert "first this" in answer.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 @pytest.mark.parametrize(
     ("behaviour", "status"),
     [({"status": 400}, 400), ({"status": 429}, 429), ({"status": 529}, 503), ({"status": 401}, 503)],
 )
-def test_failures_of_upstream(ask: Ask, behaviour: dict[str, Any], status: int, stream: bool):
-    content = f"go [[sandbox: {json.dumps(behaviour)}]]"
-    body = chat(messages=[{"role": "user", "content": content}], stream=stream)
-    assert ask("POST", "/v1/chat/completions", json=body).status_code == status
+def test_failures_of_upstream(ask: Ask, behaviour: dict[str, Any], status: int, path: str, stream: bool):
+    body = chat(messages=told_to(**behaviour), max_tokens=500, stream=stream)
+    assert ask("POST", path, json=body).status_code == status
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_a_stream_that_breaks_off(ask: Ask, path: str):
+    body = chat(messages=told_to(words=20, error_after=5), max_tokens=500, stream=True)
+    answer = ask("POST", path, json=body)
+    assert answer.status_code == 200
+    assert '"error"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/messages/count_tokens"]
+)
 @pytest.mark.parametrize(
     ("request_of", "status"),
     [
         ({"json": {"model": "sonnet"}}, 400),
         ({"json": chat(best_of=2)}, 400),
-        ({"json": chat(logprobs=True)}, 400),
         ({"content": b"{"}, 400),
         ({"json": chat(), "headers": {"x-api-key": "sk-other"}}, 400),
         ({"json": chat(), "headers": {"Authorization": "Bearer sk-wrong"}}, 401),
-        ({"json": chat(model="gpt-4o")}, 404),
         ({"content": b" " * 33_600_000}, 413),
     ],
     ids=str,
 )
-def test_requests_that_are_refused(ask: Ask, request_of: dict[str, Any], status: int):
-    assert ask("POST", "/v1/chat/completions", **request_of).status_code == status
+def test_requests_that_are_refused(ask: Ask, path: str, request_of: dict[str, Any], status: int):
+    assert ask("POST", path, **request_of).status_code == status
+
+
+def test_a_model_that_is_not_there(ask: Ask, document: Document):
+    for method, path, body in examples(document):
+        assert ask(method, path, json=body | {"model": "gpt-4o"}).status_code == 404
 
 
 def test_models(ask: Ask):

@@ -31,6 +31,11 @@ def test_a_schema_in_words(schema: dict[str, Any], text: str):
     assert "".join(word.text for word in words(schema)) == text
 
 
+def test_a_long_name_of_a_schema_is_shown_short():
+    (word,) = words({"$ref": "#/components/schemas/openai_models.TextPart"})
+    assert (word.text, word.schema) == ("TextPart", "openai_models.TextPart")
+
+
 def test_names_of_schemas_and_values_are_told_apart():
     assert [word.kind for word in words({"anyOf": [REF, {"enum": ["x"]}]})] == ["schema", "", "value"]
 

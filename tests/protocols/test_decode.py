@@ -101,7 +101,7 @@ def test_a_part_of_a_body_is_named_by_its_place(body: bytes, param: str, said: s
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.text(min_size=1).filter(lambda name: name not in Body.__struct_fields__))
+@given(st.text(min_size=1, max_size=150).filter(lambda name: name not in Body.__struct_fields__))  # shown whole
 def test_an_unknown_field_is_named_whatever_its_name(name: str):
     error = refused(msgspec.json.encode({"one": {"name": "a"}, name: 1}))
     assert (error.param, error.code) == (name, "unknown_parameter")

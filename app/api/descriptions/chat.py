@@ -1,23 +1,59 @@
-"""POST /v1/chat/completions."""
+"""POST /v1/chat/completions, POST /v1/completions."""
 
 from app.api.descriptions.common import OF_A_COMPLETION
+from app.protocols.openai_completions import CompletionRequest
 from app.protocols.openai_models import ChatRequest
-from app.protocols.openai_shapes import ChatCompletion, ChatCompletionChunk, OpenAIError
+from app.protocols.openai_shapes import ChatCompletion, ChatCompletionChunk, OpenAIError, TextCompletion
 from app.web.describe import Answer, Group, Operation
 
 _IGNORED = "Accepted, and changes nothing."
 _QUESTION = {"role": "user", "content": "What is a postern?"}
+_WEATHER = {
+    "name": "weather",
+    "description": "The weather in a town.",
+    "parameters": {
+        "type": "object",
+        "properties": {"town": {"type": "string"}},
+        "required": ["town"],
+    },
+}
+_PLACE = {
+    "type": "object",
+    "properties": {"country": {"type": "string"}},
+    "required": ["country"],
+    "additionalProperties": False,
+}
 # A red square.
 _IMAGE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAFklEQVR42mM4o6REEmIY1TCqYfhqAABFfxAQTX2w"
     "ewAAAABJRU5ErkJggg=="
 )
 
+# What the legacy API has in common with chat.
+_SHARED = (
+    "model",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "stop",
+    "n",
+    "stream",
+    "stream_options",
+    "user",
+    "seed",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "presence_penalty",
+)
+_CODES = ("unsupported_parameter", "unsupported_schema")
+_GROUP = Group("Chat completions", "OpenAI's completions, answered by the official `claude` CLI.", OpenAIError, place=1)
+
 CHAT = Operation(
-    group=Group("Chat completions", "OpenAI's chat completions, answered by the official `claude` CLI.", OpenAIError),
+    group=_GROUP,
     summary="Ask for an answer",
-    about="Streamed and whole answers are made from the same events. The last message must be the user's. `null` "
-    "counts as not given.",
+    about="Streamed and whole answers are made from the same events. The last message must be the user's or a tool's. "
+    "`null` counts as not given.",
     request=ChatRequest,
     examples={
         "Streamed": {"model": "sonnet", "stream": True, "messages": [_QUESTION]},
@@ -36,6 +72,18 @@ CHAT = Operation(
                 {"role": "user", "content": "Who goes through it?"},
             ],
         },
+        "Tool": {
+            "model": "sonnet",
+            "stream": True,
+            "tools": [{"type": "function", "function": _WEATHER}],
+            "messages": [{"role": "user", "content": "How is the weather in Aachen?"}],
+        },
+        "JSON": {
+            "model": "sonnet",
+            "response_format": {"type": "json_schema", "json_schema": {"name": "place", "schema": _PLACE}},
+            "messages": [{"role": "user", "content": "Where is Aachen?"}],
+        },
+        "Thinking": {"model": "sonnet", "stream": True, "reasoning_effort": "low", "messages": [_QUESTION]},
         "Image": {
             "model": "sonnet",
             "messages": [
@@ -71,22 +119,25 @@ CHAT = Operation(
         "seed": _IGNORED,
         "service_tier": _IGNORED,
         "store": _IGNORED,
+        "tools": "Functions, as Claude's own tools. `parameters` must be the schema of an object.",
+        "tool_choice": "`allowed_tools` leaves the others out.",
+        "parallel_tool_calls": "`false`: one call at a time.",
+        "response_format": "`json_schema` is Claude's own structured output; a keyword that it does not take is "
+        "refused and named. `json_object` is asked for, and not enforced.",
+        "reasoning_effort": "`none`, `minimal` (as `low`), `low`, `medium`, `high`, `xhigh` or `max`. Without it, and "
+        "without `thinking`, thinking is off.",
+        "thinking": "LiteLLM's. It decides whether and how Claude thinks, `reasoning_effort` how much.",
         "audio": "Refused: Claude takes and makes no audio.",
         "frequency_penalty": "0 only.",
         "presence_penalty": "0 only.",
-        "function_call": "`none` or `auto` only.",
-        "functions": "Empty only.",
+        "function_call": "`none` or `auto` only: `tool_choice` took its place.",
+        "functions": "Empty only: `tools` took their place.",
         "logit_bias": "Empty only.",
         "logprobs": "`false` only.",
         "top_logprobs": "0 only.",
         "modalities": '`["text"]` only.',
         "moderation": "Refused.",
-        "parallel_tool_calls": _IGNORED,
         "prediction": "Refused.",
-        "reasoning_effort": "`none` only.",
-        "response_format": '`{"type": "text"}` only.',
-        "tool_choice": "`none` or `auto` only.",
-        "tools": "Empty only.",
         "verbosity": "`medium` only.",
         "web_search_options": "Refused.",
     },
@@ -121,6 +172,33 @@ CHAT = Operation(
                     "prompt_tokens_details": {"cached_tokens": 0},
                 },
             },
+        )
+    },
+    errors=OF_A_COMPLETION,
+    codes=_CODES,
+)
+LEGACY = Operation(
+    group=_GROUP,
+    summary="Go on after a prompt",
+    about="OpenAI's API before chat, for old clients. Claude only converses: the prompt is sent as the user's message.",
+    request=CompletionRequest,
+    examples={
+        "Whole": {"model": "sonnet", "prompt": "What is a postern?"},
+        "Streamed": {"model": "sonnet", "stream": True, "prompt": "What is a postern?"},
+    },
+    members={
+        "prompt": "One text, or a list of one.",
+        "best_of": "1 only.",
+        "echo": "`false` only.",
+        "suffix": "Empty only.",
+        **{name: CHAT.members[name] for name in _SHARED},
+    },
+    answers={
+        200: Answer(
+            "The answer. With `stream`, its pieces as server-sent events and a `data: [DONE]`.",
+            TextCompletion,
+            events=(TextCompletion, OpenAIError),
+            last="[DONE]",
         )
     },
     errors=OF_A_COMPLETION,

@@ -5,7 +5,10 @@ from app.protocols.openai_shapes import Model, ModelList, OpenAIError
 from app.web.describe import Answer, Group, Operation, Parameter
 
 MODELS = Group(
-    "Models", "Names and aliases that a request may ask for. Each key may be limited to some of them.", OpenAIError
+    "Models",
+    "Names and aliases that a request may ask for. A key may be limited to some of them.",
+    OpenAIError,
+    place=5,
 )
 
 _SONNET = {
