@@ -7,17 +7,20 @@ from typing import Any
 from flask import Response, g, jsonify, request
 
 from app.api.blueprint import blueprint
+from app.api.descriptions.responses import CREATE, DELETE, INPUT_ITEMS, SHOW
 from app.api.reply import body, reply
 from app.errors import InvalidRequest, UnknownResponse
 from app.protocols.responses_answer import ResponsesAnswer
 from app.protocols.responses_kept import to_deleted, to_kept, to_page
 from app.protocols.responses_request import ResponsesCall, from_request
 from app.services import services
+from app.web.describe import describe
 from app.web.policy import Who, allow
 
 
 @blueprint.post("/responses")
 @allow(Who.KEY)
+@describe(CREATE)
 def create_response() -> Response:
     owner = g.key.id
     call = from_request(body(), lambda name: services().responses.find(owner, name))
@@ -26,6 +29,7 @@ def create_response() -> Response:
 
 @blueprint.get("/responses/<name>")
 @allow(Who.KEY)
+@describe(SHOW)
 def one_response(name: str) -> Response:
     if request.args.get("stream", "false") != "false":
         message = "A response that is kept is not streamed again: leave stream out."
@@ -35,12 +39,14 @@ def one_response(name: str) -> Response:
 
 @blueprint.get("/responses/<name>/input_items")
 @allow(Who.KEY)
+@describe(INPUT_ITEMS)
 def input_items(name: str) -> Response:
     return jsonify(to_page(_kept(name)["input"], request.args))
 
 
 @blueprint.delete("/responses/<name>")
 @allow(Who.KEY)
+@describe(DELETE)
 def delete_response(name: str) -> Response:
     if not services().responses.forget(g.key.id, name):
         raise _unknown(name)

@@ -74,7 +74,9 @@ def _call(request: CountRequest, sampling: Mapping[str, Any], *, stream: bool) -
 
 def _refuse_unsupported(request: CountRequest) -> None:
     for name, harmless in _HARMLESS.items():
-        raw: msgspec.Raw = getattr(request, name)
+        raw: msgspec.Raw | None = getattr(request, name)
+        if raw is None:
+            continue
         # No value that asks for nothing is long; a long one is refused as it is.
         value = msgspec.json.decode(raw) if len(raw) < _LONGEST_HARMLESS else raw
         if value is not None and not harmless(value):

@@ -15,8 +15,8 @@ Refused: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": "null"})]
 NoEdits: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"enum": [{}, {"edits": []}, None]})]
 NoServers: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"type": ["array", "null"], "maxItems": 0})]
 Standard: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"enum": ["standard", None]})]
-# Where there is none. Made for each, for as a default it would have to stand in the JSON Schema, which a Raw cannot.
-NULL: Any = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
+# Where there is none. A Raw could not be told as a default in a JSON Schema.
+NULL: Any = None
 Positive = Annotated[int, Meta(ge=1)]
 
 

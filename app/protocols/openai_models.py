@@ -21,8 +21,8 @@ NoFunction: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"enum": ["none
 TextOnly: TypeAlias = Annotated[Unread, Meta(extra_json_schema={"enum": [["text"], None]})]
 # JSON in a form of the client's own; decode.Unfolding reads it.
 Free: TypeAlias = msgspec.Raw
-# Where there is none. Made for each, for as a default it would have to stand in the JSON Schema, which a Raw cannot.
-NULL: Any = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
+# Where there is none. A Raw could not be told as a default in a JSON Schema.
+NULL: Any = None
 Positive = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1)]
 

@@ -39,6 +39,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class ListOf:
+    """Of values of these types, which are told apart one by one; or a text in its place."""
+
+    types: tuple[Any, ...]
+    or_text: bool = False
+
+
+@dataclass(frozen=True)
 class Parameter:
     """Those of the path need none: their names are read off the route. With one they are explained."""
 

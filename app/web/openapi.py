@@ -20,7 +20,7 @@ from app.errors import (
     Unauthorized,
 )
 from app.version import VERSION
-from app.web.describe import Answer, Group, Operation, Parameter, operation_of
+from app.web.describe import Answer, Group, ListOf, Operation, Parameter, operation_of
 from app.web.policy import Who, policy_of
 from app.web.schemas import Schemas
 
@@ -129,7 +129,8 @@ def _arguments(rule: Rule) -> tuple[str, ...]:
 
 def _types(operation: Operation) -> Iterator[Any]:
     yield operation.group.error
-    yield from operation.reads.values()
+    for kind in operation.reads.values():
+        yield from kind.types if isinstance(kind, ListOf) else (kind,)
     yield from (parameter.type for parameter in operation.parameters)
     for answer in operation.answers.values():
         yield from answer.events
@@ -244,6 +245,11 @@ def _explain(schemas: Schemas, said: Operation) -> None:
         return
     properties = schemas.resolved(said.request)["properties"]
     for member, kind in said.reads.items():
-        properties[member] = {**schemas[kind], "default": None}
+        properties[member] = _list(kind, schemas) if isinstance(kind, ListOf) else {**schemas[kind], "default": None}
     for member, text in said.members.items():
         properties[member]["description"] = text
+
+
+def _list(kind: ListOf, schemas: Schemas) -> Json:
+    found: Json = {"type": "array", "items": {"anyOf": [schemas[each] for each in kind.types]}}
+    return {"anyOf": [{"type": "string"}, found]} if kind.or_text else found

@@ -100,8 +100,50 @@ def test_a_stream_that_breaks_off(ask: Ask, path: str):
     assert '"error"' in answer.text
 
 
+def respond(**members: Any) -> dict[str, Any]:
+    return {"model": "sonnet", "input": "What is a postern?", **members}
+
+
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
-    "path", ["/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/messages/count_tokens"]
+    ("members", "told"),
+    [
+        ({"input": told_to(**CALLS), "tools": [{"type": "function", "name": "weather", "parameters": SCHEMA}]}, "call"),
+        ({"input": told_to(thinking="first this", answer="so"), "reasoning": {"summary": "auto"}}, "first this"),
+        ({"max_output_tokens": 1}, "incomplete"),
+        ({"text": {"format": {"type": "json_schema", "name": "place", "schema": SCHEMA}}}, "completed"),
+    ],
+)
+def test_responses(ask: Ask, members: dict[str, Any], told: str, stream: bool):
+    answer = ask("POST", "/v1/responses", json=respond(**members, stream=stream))
+    assert answer.status_code == 200
+    assert told in answer.text
+
+
+def test_a_response_that_breaks_off(ask: Ask):
+    body = respond(input=told_to(words=20, error_after=5), stream=True)
+    assert "response.failed" in ask("POST", "/v1/responses", json=body).text
+    assert ask("POST", "/v1/responses", json=respond(input=told_to(status=529))).status_code == 503
+
+
+def test_a_response_that_is_kept(ask: Ask):
+    name = ask("POST", "/v1/responses", json=respond()).json()["id"]
+    again = ask("POST", "/v1/responses", json=respond(previous_response_id=name)).json()
+    assert again["previous_response_id"] == name
+    path = f"/v1/responses/{name}"
+    assert ask("GET", path).json()["id"] == name
+    assert ask("GET", f"{path}/input_items?order=asc&limit=1").json()["data"]
+    for wrong in ("?stream=true", "/input_items?order=up", "/input_items?limit=0", "/input_items?after=nothing"):
+        assert ask("GET", path + wrong).status_code == 400
+    assert ask("DELETE", path).json()["deleted"] is True
+    for method, gone in (("GET", path), ("GET", f"{path}/input_items"), ("DELETE", path)):
+        assert ask(method, gone).status_code == 404
+    assert ask("POST", "/v1/responses", json=respond(previous_response_id=name)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/responses"],
 )
 @pytest.mark.parametrize(
     ("request_of", "status"),

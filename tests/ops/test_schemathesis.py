@@ -1,4 +1,4 @@
-"""Schemathesis, which makes requests up from the document: no failure of the server's, no answer outside the document."""
+"""Schemathesis makes requests up from the document: no failure of the server's, no answer outside the document."""
 
 from pathlib import Path
 
