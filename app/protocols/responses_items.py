@@ -44,6 +44,7 @@ class OutputText(Strict, tag_field="type", tag="output_text", kw_only=True):
     text: str
     annotations: _IgnoredList = NULL
     logprobs: _IgnoredList = NULL
+    parsed: Unread = NULL  # the official client's own, which it sends back
 
 
 class Refusal(Strict, tag_field="type", tag="refusal"):
@@ -92,6 +93,7 @@ class FunctionCall(_Item, tag="function_call", kw_only=True):
     call_id: Name
     name: Name
     arguments: str
+    parsed_arguments: Unread = NULL  # the official client's own, which it sends back
     namespace: None = None
     caller: _Caller | None = None
     async_: Literal[False] | None = field(name="async", default=None)

@@ -43,6 +43,7 @@ def _to_item(item: Item, token: str) -> Json:
     sent: Json = msgspec.json.decode(msgspec.json.encode(item))
     match item:
         case FunctionCall():
+            sent.pop("parsed_arguments", None)
             defaults = {"id": f"fc_{token}"}
         case FunctionCallOutput():
             sent["output"] = _parts(sent["output"], "")
@@ -60,7 +61,11 @@ def _parts(content: Any, kind: str) -> Any:
     """With the members that OpenAI's have in any case. `kind` is what a plain text becomes, if it is to become one."""
     if isinstance(content, str):
         return _parts([{"type": kind, "text": content}], kind) if kind else content
-    return [_DEFAULTS.get(part["type"], {}) | part for part in content]
+    return [_DEFAULTS.get(part["type"], {}) | _without_parsed(part) for part in content]
+
+
+def _without_parsed(part: Json) -> Json:
+    return {name: value for name, value in part.items() if name != "parsed"}
 
 
 _DEFAULTS: dict[str, Json] = {

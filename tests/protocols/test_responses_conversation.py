@@ -87,7 +87,7 @@ def test_a_text_is_a_users_message():
                 said(U, "a"),
                 said(
                     A,
-                    [{"type": "output_text", "text": "b", "annotations": [], "logprobs": []}],
+                    [{"type": "output_text", "text": "b", "annotations": [], "logprobs": [], "parsed": {"b": 1}}],
                     type="message",
                     id="msg_1",
                     status="completed",
@@ -179,7 +179,14 @@ def test_pictures_and_files_stand_among_the_text(part: dict[str, Any], block: An
         (
             [
                 said(U, "a"),
-                call("toolu_1", id="fc_1", status="completed", namespace=None, caller={"type": "direct"}),
+                call(
+                    "toolu_1",
+                    id="fc_1",
+                    status="completed",
+                    namespace=None,
+                    parsed_arguments=None,
+                    caller={"type": "direct"},
+                ),
                 output("toolu_1", id="fco_1", status="completed", name=None),
             ],
             [(U, ["a"]), (A, [use("toolu_1")]), (U, [result("toolu_1", "5")])],

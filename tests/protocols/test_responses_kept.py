@@ -82,7 +82,17 @@ LISTED: list[tuple[Any, Any]] = [
         },
     ),
     (
-        {"type": "function_call", "call_id": "c", "name": "f", "arguments": ""},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "b", "parsed": {"b": 1}}]},
+        {
+            "id": "msg_abci0000",
+            "type": "message",
+            "status": "completed",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "b", "annotations": [], "logprobs": []}],
+        },
+    ),
+    (
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "", "parsed_arguments": {"a": 1}},
         {
             "id": "fc_abci0000",
             "type": "function_call",
