@@ -50,8 +50,10 @@ class Unfolding:
             raise _refusal(where, "must be a JSON object.")
         return found
 
-    def value(self, source: msgspec.Raw | str, where: str) -> Any:
+    def value(self, source: msgspec.Raw | str | None, where: str) -> Any:
         """`where` names it in errors. Raises InvalidRequest."""
+        if source is None:
+            return None
         text = source.encode() if isinstance(source, str) else bytes(source)
         self._left -= _values(text)
         if self._left < 0:
