@@ -7,13 +7,12 @@ from msgspec import Meta
 from app.access.audit import Verification
 from app.access.masters import SHORTEST_IDEMPOTENCY_KEY
 from app.admin import bodies, shapes
-from app.errors import AuditFailed, CliCrashed, CliTimeout, Conflict, LoginBusy, StoreFailed, UnknownKey
+from app.errors import AuditFailed, CliCrashed, CliTimeout, Conflict, LoginBusy, UnknownKey
 from app.services import Trial
 from app.web.describe import Answer, Group, Operation, Parameter
 
 _TIMES = "Times come as Unix seconds."
 _AGAIN = "A session must have given its password within the last five minutes."
-_ACT = (StoreFailed, AuditFailed)
 _CLI = (CliCrashed, CliTimeout)
 
 GATEWAY = Group(
@@ -55,7 +54,7 @@ START_LOGIN = Operation(
     _SIGN_IN,
     request=bodies.StartLogin,
     examples={"Subscription": {"method": "claudeai"}, "API key": {"method": "api_key", "force": True}},
-    errors=(LoginBusy, *_CLI, *_ACT),
+    errors=(LoginBusy, *_CLI, AuditFailed),
 )
 SEND_CODE = Operation(
     LOGIN,
@@ -63,35 +62,34 @@ SEND_CODE = Operation(
     _SIGN_IN,
     request=bodies.LoginCode,
     examples={"Code": {"code": "1zL4Gk8pXWt0hYb2#q7RcVn5sEuJ3mA9d"}},
-    errors=(LoginBusy, *_CLI, *_ACT),
+    errors=(LoginBusy, *_CLI, AuditFailed),
 )
 ABANDON_LOGIN = Operation(
     LOGIN,
     "Give the sign-in up",
     _SIGN_IN,
     parameters=(Parameter("force", "`true` for a sign-in that another administrator began.", bool),),
-    errors=(LoginBusy, *_ACT),
+    errors=(LoginBusy, AuditFailed),
 )
 SIGN_OUT = Operation(
     LOGIN,
     "Sign Claude out",
     {204: Answer("Claude is signed out.")},
     about=_AGAIN,
-    errors=(LoginBusy, *_CLI, *_ACT),
+    errors=(LoginBusy, *_CLI, AuditFailed),
 )
 RESTORE = Operation(
     LOGIN,
     "Restore the last good copy of the login",
     {204: Answer("The copy is back.")},
     about=_AGAIN,
-    errors=(Conflict, LoginBusy, *_ACT),
+    errors=(Conflict, LoginBusy, AuditFailed),
 )
 
 SHOW_MASTER = Operation(
     KEYS,
     "The master keys",
     {200: Answer("The current one, and the one before while it is valid, with who still uses it.", shapes.MasterKeys)},
-    errors=(StoreFailed,),
 )
 ROTATE = Operation(
     KEYS,
@@ -108,7 +106,7 @@ ROTATE = Operation(
             "header",
         ),
     ),
-    errors=(Conflict, *_ACT),
+    errors=(Conflict, AuditFailed),
 )
 EXTEND_PREVIOUS = Operation(
     KEYS,
@@ -116,14 +114,14 @@ EXTEND_PREVIOUS = Operation(
     {200: Answer("The previous key.", shapes.Key)},
     request=bodies.ExtendPrevious,
     examples={"Until a day": {"until": "2030-12-31T18:00Z"}},
-    errors=(Conflict, *_ACT),
+    errors=(Conflict, AuditFailed),
 )
 REVOKE_PREVIOUS = Operation(
     KEYS,
     "Revoke the master key before the current one",
     {200: Answer("The previous key.", shapes.Key)},
     about=_AGAIN,
-    errors=(Conflict, *_ACT),
+    errors=(Conflict, AuditFailed),
 )
 LIST_KEYS = Operation(
     KEYS,
@@ -140,14 +138,14 @@ MAKE_KEY = Operation(
         "For every model": {"name": "Open WebUI"},
         "Limited": {"name": "Invoices", "models": ["haiku"], "expires_at": "2030-12-31T18:00Z"},
     },
-    errors=_ACT,
+    errors=(AuditFailed,),
 )
 SHOW_KEY = Operation(
     KEYS,
     "Look a key up",
     {200: Answer("The key, and who uses it.", shapes.KeyWithUsers)},
     parameters=(_KEY_ID,),
-    errors=(UnknownKey, StoreFailed),
+    errors=(UnknownKey,),
 )
 CHANGE_KEY = Operation(
     KEYS,
@@ -156,14 +154,14 @@ CHANGE_KEY = Operation(
     request=bodies.ChangeKey,
     examples={"Disable": {"enabled": False}, "Rename, without an end": {"name": "Open WebUI", "expires_at": None}},
     parameters=(_KEY_ID,),
-    errors=(UnknownKey, Conflict, *_ACT),
+    errors=(UnknownKey, Conflict, AuditFailed),
 )
 REVOKE_KEY = Operation(
     KEYS,
     "Revoke a key",
     {200: Answer("The key, revoked for good.", shapes.Key)},
     parameters=(_KEY_ID,),
-    errors=(UnknownKey, *_ACT),
+    errors=(UnknownKey, AuditFailed),
 )
 
 LIST_AUDIT = Operation(

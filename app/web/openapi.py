@@ -14,6 +14,7 @@ from app.errors import (
     InvalidRequest,
     NotAdministrator,
     PosternError,
+    StoreFailed,
     TooLarge,
     TooManyAttempts,
     TooSlow,
@@ -52,9 +53,9 @@ _SCHEMES: dict[Who, tuple[str, ...]] = {
 }
 _GUARDS: dict[Who, tuple[type[PosternError], ...]] = {
     Who.ANYONE: (),
-    Who.KEY: (InvalidRequest, Unauthorized),
-    Who.ADMINISTRATOR: (InvalidRequest, NotAdministrator, Forbidden, TooManyAttempts),
-    Who.CONFIRMED: (InvalidRequest, NotAdministrator, Forbidden, ConfirmationNeeded, TooManyAttempts),
+    Who.KEY: (InvalidRequest, Unauthorized, StoreFailed),
+    Who.ADMINISTRATOR: (InvalidRequest, NotAdministrator, Forbidden, TooManyAttempts, StoreFailed),
+    Who.CONFIRMED: (InvalidRequest, NotAdministrator, Forbidden, ConfirmationNeeded, TooManyAttempts, StoreFailed),
 }
 _BODY_CODES = ("invalid_body", "invalid_json", "invalid_value", "missing_parameter", "unknown_parameter")
 _STATUSES = {

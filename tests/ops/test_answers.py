@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.admin import Admin
+from tests.support.admin import Admin, stored
 from tests.support.gateway import Gateway
 from tests.support.openapi import Document
 
@@ -178,6 +178,16 @@ def test_a_key_for_other_models(stub: Gateway, admin: Admin, document: Document)
     with httpx.Client(base_url=stub.url, headers={"x-api-key": key}, trust_env=False) as client:
         assert document.check(client.get("/v1/models/opus")).status_code == 403
         assert document.check(client.post("/v1/chat/completions", json=chat())).status_code == 403
+
+
+def test_a_database_that_cannot_be_read(stub: Gateway, admin: Admin, document: Document):
+    stored(stub, "ALTER TABLE keys RENAME TO mislaid")
+    try:
+        models = httpx.get(f"{stub.url}/v1/models", headers=stub.headers(), trust_env=False)
+        keys = admin.script("GET", "/admin/api/keys")
+    finally:
+        stored(stub, "ALTER TABLE mislaid RENAME TO keys")
+    assert [document.check(answer).status_code for answer in (models, keys)] == [503, 503]
 
 
 def test_health(ask: Ask):
