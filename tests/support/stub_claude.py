@@ -156,6 +156,7 @@ def answer(line: dict) -> None:
     if asked.get("at") == "turn":
         action()
     message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-stub", "content": []}
+    message |= {"stop_reason": None, "stop_sequence": None}
     say(event(type="message_start", message={**message, "usage": {"input_tokens": 1, "output_tokens": 1}}))
     say(event(type="content_block_start", index=0, content_block={"type": "text", "text": ""}))
     for index, word in enumerate(WORDS):
@@ -164,7 +165,11 @@ def answer(line: dict) -> None:
             action()
         say(delta(word))
     say(event(type="content_block_stop", index=0))
-    say(event(type="message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 4}))
+    say(
+        event(
+            type="message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 4}
+        )
+    )
     say(event(type="message_stop"))
     if asked.get("at") == "end":
         action()
