@@ -94,7 +94,7 @@ def test_failures_of_upstream(ask: Ask, behaviour: dict[str, Any], status: int, 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 def test_a_stream_that_breaks_off(ask: Ask, path: str):
-    body = chat(messages=told_to(words=20, error_after=5), max_tokens=500, stream=True)
+    body = chat(messages=told_to(words=20, error_after=5, delta_delay=0.05), max_tokens=500, stream=True)
     answer = ask("POST", path, json=body)
     assert answer.status_code == 200
     assert '"error"' in answer.text
@@ -121,8 +121,10 @@ def test_responses(ask: Ask, members: dict[str, Any], told: str, stream: bool):
 
 
 def test_a_response_that_breaks_off(ask: Ask):
-    body = respond(input=told_to(words=20, error_after=5), stream=True)
-    assert "response.failed" in ask("POST", "/v1/responses", json=body).text
+    body = respond(input=told_to(words=20, error_after=5, delta_delay=0.05), stream=True)
+    answer = ask("POST", "/v1/responses", json=body)
+    assert answer.status_code == 200, answer.text
+    assert "response.failed" in answer.text
     assert ask("POST", "/v1/responses", json=respond(input=told_to(status=529))).status_code == 503
 
 
