@@ -47,12 +47,7 @@ def http_error(error: HTTPException) -> Response:
 @blueprint.errorhandler(Exception)
 def unexpected(error: Exception) -> Response:
     log.exception("unexpected error at %r", request.path[:200])
-    message = "The gateway made an error. Its log says more."
-    try:
-        return _answer(500, message)
-    except Exception:  # whatever it was keeps the page from being made, too
-        log.exception("no page for the error either")
-        return Response(message, 500, mimetype="text/plain")
+    return _answer(500, "The gateway made an error. Its log says more.")
 
 
 def _answer(
@@ -67,8 +62,16 @@ def _answer(
     if policy is not None and policy.script:
         response = jsonify(error={"message": message, "code": code, "param": param})
     else:
-        title = _TITLES.get(status, "That did not work")
-        response = Response(render_template("admin/error.html", status=status, title=title, message=message))
+        response = _page(status, message)
     response.status_code = status
     response.headers.update(headers or {})
     return response
+
+
+def _page(status: int, message: str) -> Response:
+    title = _TITLES.get(status, "That did not work")
+    try:
+        return Response(render_template("admin/error.html", status=status, title=title, message=message))
+    except Exception:  # what made the error keeps the page from being made, too
+        log.exception("no page for the error either")
+        return Response(message, mimetype="text/plain")

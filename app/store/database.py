@@ -106,7 +106,7 @@ class Database:
             with closing(self._connect(_WRITER_WAITS)) as connection:
                 return connection.execute(query, parameters).fetchall()
         except sqlite3.DatabaseError as error:  # busy, damaged, or not there
-            raise StoreFailed(f"The gateway's database cannot be read ({error}).", detail=str(self.path)) from error
+            raise StoreFailed("The gateway's database cannot be read.", detail=f"{self.path}: {error}") from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
