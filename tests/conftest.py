@@ -1,6 +1,9 @@
 import pytest
 
-from tests.support.sandbox import running_sandbox
+# Asserts for other modules, and is imported by some of them.
+pytest.register_assert_rewrite("tests.security.ground")
+
+from tests.support.sandbox import running_sandbox  # noqa: E402  # after the line above
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

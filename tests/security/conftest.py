@@ -2,10 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.register_assert_rewrite("tests.security.ground")
-
-from tests.security.ground import Ground, running_ground  # noqa: E402
-from tests.support.cli import VERSIONS  # noqa: E402
+from tests.security.ground import Ground, running_ground
+from tests.support.cli import VERSIONS
 
 # With a login the CLI runs without --bare, and has all the features that can go wrong.
 GROUNDS = [(version, mode) for version in VERSIONS for mode in ("login", "key")]
