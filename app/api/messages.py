@@ -2,7 +2,8 @@
 
 from flask import Response, jsonify
 
-from app.api.auth import demand_model
+from app.api.answer import client_gone
+from app.api.auth import demand_model, until_revoked
 from app.api.blueprint import blueprint
 from app.api.descriptions.messages import COUNT_TOKENS, MESSAGES
 from app.api.errors import request_id
@@ -28,4 +29,4 @@ def messages() -> Response:
 def count_tokens() -> Response:
     call = anthropic.from_count_request(body())
     demand_model(call.model)
-    return jsonify(input_tokens=services().count_tokens(call.model, call.prompt))
+    return jsonify(input_tokens=services().count_tokens(call.model, call.prompt, until_revoked(client_gone())))

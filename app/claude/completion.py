@@ -15,7 +15,7 @@ from app.claude.events import Events, StreamEvent
 from app.claude.pool import Place
 from app.claude.turn import Patience, Turn
 from app.claude.worker import Worker
-from app.errors import CliError, PosternError
+from app.errors import CliError, CliTimeout, PosternError
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,8 @@ class _Choice:
                     begun = begun or bool(batch)
                     yield batch
         except CliError as error:
-            if begun:
+            # Upstream is not asked twice because it is slow.
+            if begun or (isinstance(error, CliTimeout) and self._turns[-1].asked):
                 raise
             log.info("a conversation goes on in another process: %s (%s)", error, error.detail)
         if not begun:
@@ -139,9 +140,10 @@ class _Choice:
         turn = Turn(worker, order.prompt, self._patience, results=results)
         self._turns.append(turn)
         for events in turn.events():
+            # Before the end is told: the client may come back at once.
+            if turn.waits_for_results and events and events[-1]["type"] == "message_stop":
+                self._pool.keep(place, continuity.key_after(order.owner, order.model, order.prompt, turn.answer))
             yield [(self._index, event) for event in events]
-        if turn.waits_for_results:
-            self._pool.keep(place, continuity.key_after(order.owner, order.model, order.prompt, turn.answer))
 
 
 def _merged(choices: Sequence[Generator[Batch, None, None]]) -> Generator[Batch, None, None]:

@@ -35,10 +35,10 @@ def _key(owner: str, model: str, prompt: Prompt, messages: Sequence[Mapping[str,
 
 
 def _plain(message: Mapping[str, Any]) -> Any:
-    """An answer comes back with its texts joined, and without its thinking where the protocol has no place for it."""
+    """An answer comes back with its texts joined, the blank ones left out, and often without its thinking."""
     if message["role"] != "assistant":
         return message
     blocks = message["content"]
-    text = "".join(block["text"] for block in blocks if block["type"] == "text")
+    text = "".join(block["text"] for block in blocks if block["type"] == "text" and block["text"].strip())
     calls = [(block["id"], block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"]
     return text, calls

@@ -32,15 +32,24 @@ class _Counted:
         return self.prompt.messages
 
 
-def count_tokens(pool: Lender, order: Order, *, clock: Callable[[], float] = time.monotonic) -> int:
-    """Upstream's own counts of the messages and of the system prompt, added up. Raises PosternError."""
+def count_tokens(
+    pool: Lender,
+    order: Order,
+    gone: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Upstream's own counts of the messages and of the system prompt, added up. Raises PosternError.
+
+    `gone` tells that nobody waits for it any more.
+    """
     place = pool.queue(order.model)
     deadline = clock() + _SECONDS
     try:
         while (worker := pool.wait(place, TICK_SECONDS)) is None:
-            pass
+            _demand(not gone())
         counting = Asking(worker, _Counted(order.prompt), clock).count()
         while clock() < deadline:
+            _demand(not gone())
             try:
                 next(counting)
             except StopIteration as counted:
@@ -48,3 +57,8 @@ def count_tokens(pool: Lender, order: Order, *, clock: Callable[[], float] = tim
         raise CliTimeout("The claude CLI did not count the tokens in time.")
     finally:
         pool.leave(place)
+
+
+def _demand(waited_for: bool) -> None:
+    if not waited_for:
+        raise CliTimeout("Nobody waits for the count any more.")

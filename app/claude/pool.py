@@ -18,7 +18,6 @@ class Pooled(Protocol):
     @property
     def usable(self) -> bool: ...
     def terminate(self) -> None: ...
-    def kill(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -366,7 +365,6 @@ class Pool(Generic[W]):
 
     def _retire_kept(self, conversation: bytes) -> None:
         worker, _ = self._kept.pop(conversation)
-        worker.kill()  # SIGTERM does not end it soon while it waits for a tool's result
         self._retire(worker)
 
     def _see_to_its_end(self, worker: W) -> None:

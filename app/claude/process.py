@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _CHUNK = 1 << 18
 # One read in the kernel waits that long at the most: struct timeval, a quarter of a second.
 _PATIENCE = struct.pack("ll", 0, 250_000)
-# In a process's whole life. An answer of 128,000 tokens, a line of 400 bytes for each, is within it (threat 21).
+# In one turn. An answer of 128,000 tokens, a line of 400 bytes for each, is within it (threat 21).
 MOST_OUTPUT = 64 * 1024 * 1024
 _STDERR_KEPT = 4096
 _WRITE_SECONDS = 30.0
@@ -115,6 +115,10 @@ class LineProcess:
                 "The claude CLI does not stop talking.", detail=f"pid {self.pid}: over {MOST_OUTPUT} bytes"
             )
         return self._framer.feed(chunk)
+
+    def begin_anew(self) -> None:
+        """What it has said so far no longer counts against MOST_OUTPUT."""
+        self._taken = 0
 
     def terminate(self) -> None:
         """Asks it to end, now: SIGTERM stops a turn in flight within 60 ms, the end of its input does not."""

@@ -68,6 +68,7 @@ class Turn:
         wall_clock: Callable[[], float] = time.time,
     ):
         self.answer: list[Block] = []  # the blocks of the assistant's message, as far as they are whole
+        self.asked = False  # upstream has been, as far as is known
         self.waits_for_results = False  # it has ended with tool calls, and the process can go on when it has results
         self._process = process
         self._prompt = prompt
@@ -90,6 +91,7 @@ class Turn:
         for _ in asking.go_on(self._results) if self._results else asking.anew():
             self._check_whole_time()
             yield []
+        self.asked = True
         self._heard_at = self._clock()
         while not self._done:
             lines = self._process.read(TICK_SECONDS)

@@ -101,7 +101,10 @@ class Worker:
         self._process.kill()
 
     def terminate(self) -> None:
-        self._process.terminate()
+        if self._tools.calls:  # while it waits for a tool's result, SIGTERM does not end it soon
+            self._process.kill()
+        else:
+            self._process.terminate()
 
     def close(self) -> None:
         self._process.close()
@@ -115,7 +118,7 @@ class Worker:
         return self._abilities.name
 
     @property
-    def calls(self) -> Mapping[str, Call]:
+    def calls(self) -> dict[str, Call]:
         """Tool calls that wait for their results."""
         return self._tools.calls
 
@@ -134,6 +137,7 @@ class Worker:
 
     def reconfigure(self, prompt: Prompt) -> JsonLine:
         """The line with the parameters of the next request in the same conversation."""
+        self._process.begin_anew()
         return conversation.next_request_body("body", self._body(prompt))
 
     def _body(self, prompt: Prompt) -> dict[str, Any]:

@@ -150,7 +150,8 @@ class ResponsesAnswer:
             case "content_block_start":
                 yield from self._close("completed")
                 self._open = self._item(event["content_block"])
-            case "message_delta":
+            # One without a reason is the CLI's own end of a message that broke off.
+            case "message_delta" if event["delta"].get("stop_reason"):
                 self._stop_reason = event["delta"].get("stop_reason")
                 self._usage |= {key: value for key, value in (event.get("usage") or {}).items() if value is not None}
                 yield from self._close("incomplete" if self._stop_reason in INCOMPLETE else "completed")

@@ -1,7 +1,7 @@
 """What is kept of a response, and how clients see it. Pure.
 
-Kept are: `response`, as it was told; `input`, the items of its own request; `messages`, the whole conversation in the
-neutral form, with the client's names of tools.
+Kept are: `response`, as it was told; `input`, the items of its own request; `messages` and
+`system`, the whole conversation in the neutral form, with the client's names of tools.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,12 @@ def to_kept(call: ResponsesCall, response: Mapping[str, Any], answer: Sequence[J
     """`answer`: the blocks of it that go upstream again."""
     said = [{"role": "assistant", "content": answer}] if answer else []
     token = response["id"].partition("_")[2]
-    return {"response": response, "input": to_input(call.items, token), "messages": [*call.messages, *said]}
+    return {
+        "response": response,
+        "input": to_input(call.items, token),
+        "messages": [*call.messages, *said],
+        "system": list(call.system),
+    }
 
 
 def to_input(items: Iterable[Item], token: str) -> list[Json]:

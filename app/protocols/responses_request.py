@@ -30,7 +30,7 @@ Find = Callable[[str], Mapping[str, Any] | None]
 
 _decoder = msgspec.json.Decoder(ResponsesRequest)
 _CLIENTS_NAMES = {"max_tokens": "max_output_tokens"}
-_NOTHING: Mapping[str, Any] = {"response": {"output": []}, "input": [], "messages": []}
+_NOTHING: Mapping[str, Any] = {"system": [], "response": {"output": []}, "input": [], "messages": []}
 
 HARMLESS: Harmless = {
     "access_programs": lambda value: False,
@@ -64,6 +64,7 @@ class ResponsesCall:
     store: bool
     items: Sequence[Item]
     messages: Sequence[Json]
+    system: Sequence[str]  # of the whole conversation, without this request's instructions
     names: ToolNames
     echo: Mapping[str, Any]
     shows_thinking: bool
@@ -77,15 +78,17 @@ def from_request(body: bytes, find: Find = lambda name: None) -> ResponsesCall:
     items, tools = read_input(request.input), read_tools(request.tools, unfolding)
     before = _before(request.previous_response_id, find)
     messages = to_messages(items, before["messages"], _ids(before), unfolding)
+    system = [*before["system"], *to_system(items)]
     names = names_in(tools, messages)
     told_format = _told_format(request, unfolding)
     return ResponsesCall(
         model=request.model,
-        prompt=_prompt(request, tools, to_system(items), under_upstreams_names(messages, names), names, told_format),
+        prompt=_prompt(request, tools, system, under_upstreams_names(messages, names), names, told_format),
         stream=bool(request.stream),
         store=request.store is not False,
         items=items,
         messages=messages,
+        system=system,
         names=names,
         echo=_echo(request, tools, told_format),
         shows_thinking=_summary(request) is not None,

@@ -7,7 +7,7 @@ by its place: an answer that breaks a rule which the client believes in force is
 import re
 from collections.abc import Callable, Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeAlias
 
 from app.errors import InvalidRequest
 
@@ -83,6 +83,8 @@ class _Translation:
         self._root = root
         self._where = where
         self._followed: dict[str, bool] = {}  # a reference -> all that it leads to was seen
+        self._apart: dict[tuple[Any, Any], bool] = {}  # two references -> no value fits both
+        self._values: dict[int, tuple[Schema, set[tuple[bool, Any]]]] = {}
 
     def schema(self, given: object, where: str, level: int) -> Schema:
         if not isinstance(given, dict):
@@ -129,7 +131,7 @@ class _Translation:
         # Each object is closed, so no answer could satisfy two of them.
         if keyword == "allOf" and any("$ref" in branch or is_object(branch) for branch in branches):
             raise _refusal(where, "must not hold objects or references; join them to one schema.")
-        if keyword == "oneOf" and not all(_exclude(*map(self._target, pair)) for pair in combinations(branches, 2)):
+        if keyword == "oneOf" and not all(self._exclude(*pair) for pair in combinations(branches, 2)):
             raise _refusal(where, "is not taken where a value may fit two of its schemas; use anyOf.")
         return branches
 
@@ -153,6 +155,21 @@ class _Translation:
             found = found.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
         return found if isinstance(found, dict) else None
 
+    def _exclude(self, one: Schema, other: Schema) -> bool:
+        """References to the same two schemas may stand in many places, and these may be large (threat 67)."""
+        if "$ref" not in one or "$ref" not in other:
+            return _exclude(self._target(one), self._target(other), self._fixed)
+        pair = one["$ref"], other["$ref"]
+        if pair not in self._apart:
+            self._apart[pair] = _exclude(self._target(one), self._target(other), self._fixed)
+        return self._apart[pair]
+
+    def _fixed(self, schema: Schema) -> set[tuple[bool, Any]]:
+        """Made once for each schema, which is held as well: an id is another's when its object is gone."""
+        if id(schema) not in self._values:
+            self._values[id(schema)] = schema, _fixed(schema)
+        return self._values[id(schema)][1]
+
     def _target(self, schema: Schema) -> Schema:
         return (self._found(schema["$ref"]) if "$ref" in schema else None) or schema
 
@@ -171,14 +188,17 @@ def is_object(schema: Mapping[str, Any]) -> bool:
     return "object" in _types(schema) if "type" in schema else "properties" in schema
 
 
-def _exclude(one: Schema, other: Schema) -> bool:
+Fixed: TypeAlias = Callable[[Schema], set[tuple[bool, Any]]]
+
+
+def _exclude(one: Schema, other: Schema, fixed: Fixed) -> bool:
     """No value fits both, told by their types, their fixed values, or by a property that each fixes otherwise."""
     if "type" in one and "type" in other and not _wide_types(one) & _wide_types(other):
         return True
-    if _fixed_apart(one, other):
+    if _fixed_apart(one, other, fixed):
         return True
     shared = _demanded(one) & _demanded(other)
-    return any(_fixed_apart(one["properties"][name], other["properties"][name]) for name in shared)
+    return any(_fixed_apart(one["properties"][name], other["properties"][name], fixed) for name in shared)
 
 
 def _types(schema: Mapping[str, Any]) -> list[Any]:
@@ -199,9 +219,9 @@ def _demanded(schema: Schema) -> set[str]:
     return {name for name in names if isinstance(known.get(name), dict)} if isinstance(names, list) else set()
 
 
-def _fixed_apart(one: Schema, other: Schema) -> bool:
-    mine, theirs = _fixed(one), _fixed(other)
-    return bool(mine) and bool(theirs) and not mine & theirs
+def _fixed_apart(one: Schema, other: Schema, fixed: Fixed) -> bool:
+    mine, theirs = fixed(one), fixed(other)
+    return bool(mine) and bool(theirs) and mine.isdisjoint(theirs)
 
 
 def _fixed(schema: Schema) -> set[tuple[bool, Any]]:

@@ -14,11 +14,13 @@ class ToolIds:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._tried: dict[str, int] = {}  # how many ids were made of the same given one
 
     def to_upstream(self, given: str) -> str:
-        found, salt = given, 0
+        found, salt = given, self._tried.get(given, 0)
         while found in self._taken or not _LEGAL.fullmatch(found):
             found = f"call_{hashlib.sha256(f'{salt}:{given}'.encode()).hexdigest()[:24]}"
             salt += 1
         self._taken.add(found)
+        self._tried[given] = salt
         return found

@@ -63,10 +63,11 @@ class Turns:
     def _answered(self, calls: Sequence[Place], turn: _Turn) -> list[Place]:
         """The turn's blocks, the tools' results at the head in the order of their calls."""
         order = [call["id"] for _, call in calls]
+        known = set(order)
         results: dict[str, Place] = {}
         for where, result in turn.of_type("tool_result"):
             call_id = result["tool_use_id"]
-            if call_id not in order:
+            if call_id not in known:
                 raise _refusal(where, f"There is no call {call_id!r} in the turn before its output.")
             if call_id in results:
                 raise _refusal(where, f"The call {call_id!r} has two outputs.")

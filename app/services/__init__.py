@@ -89,9 +89,9 @@ class Services:
         order = Order(self.catalogue.find(model).cli, prompt, owner)
         return Completion(self.pool, order, n, self.patience, self.watch)
 
-    def count_tokens(self, model: str, prompt: Prompt) -> int:
+    def count_tokens(self, model: str, prompt: Prompt, gone: Callable[[], bool]) -> int:
         """Raises UnknownModel, and PosternError when upstream cannot be asked."""
-        return count_tokens(self.pool, Order(self.catalogue.find(model).cli, prompt))
+        return count_tokens(self.pool, Order(self.catalogue.find(model).cli, prompt), gone)
 
     def ask(self) -> str:
         """A short question, really answered. Raises PosternError."""

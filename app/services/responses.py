@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -23,21 +23,26 @@ class _Held:
 
 
 class KeptResponses:
-    """By owner and id, for an hour at most. When there is no room, those go that nobody asked for the longest."""
+    """By owner and id, for an hour at most. When there is no room, those go that nobody asked for the longest.
+
+    One owner has a `share` of the bytes, so that not all responses of others go for his.
+    """
 
     def __init__(
         self,
         most: int = MOST,
         most_bytes: int = MOST_BYTES,
         seconds: float = SECONDS,
+        share: float = 0.25,
         clock: Callable[[], float] = time.monotonic,
     ):
         self._most = most
         self._most_bytes = most_bytes
         self._seconds = seconds
+        self._share = most_bytes * share
         self._clock = clock
         self._held: OrderedDict[_Name, _Held] = OrderedDict()
-        self._bytes = 0
+        self._bytes: Counter[str] = Counter()  # of each owner
         self._lock = threading.Lock()
 
     def keep(self, owner: str, name: str, value: Any) -> None:
@@ -46,11 +51,13 @@ class KeptResponses:
         with self._lock:
             self._drop((owner, name))
             self._drop_old()
-            if len(data) > self._most_bytes:
+            if len(data) > self._share:
                 return
             self._held[owner, name] = _Held(data, self._clock() + self._seconds)
-            self._bytes += len(data)
-            while len(self._held) > self._most or self._bytes > self._most_bytes:
+            self._bytes[owner] += len(data)
+            while self._bytes[owner] > self._share:
+                self._drop(next(held for held in self._held if held[0] == owner))
+            while len(self._held) > self._most or self._bytes.total() > self._most_bytes:
                 self._drop(next(iter(self._held)))
 
     def find(self, owner: str, name: str) -> Any | None:
@@ -78,5 +85,9 @@ class KeptResponses:
 
     def _drop(self, name: _Name) -> bool:
         held = self._held.pop(name, None)
-        self._bytes -= len(held.data) if held else 0
-        return held is not None
+        if held is None:
+            return False
+        self._bytes[name[0]] -= len(held.data)
+        if not self._bytes[name[0]]:
+            del self._bytes[name[0]]
+        return True

@@ -1,6 +1,6 @@
 """POST /v1/messages/count_tokens: what is counted, and what is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ class Counting:
     catalogue: Catalogue
     counted: tuple[str, Prompt] | None = None
 
-    def count_tokens(self, model: str, prompt: Prompt) -> int:
+    def count_tokens(self, model: str, prompt: Prompt, gone: Callable[[], bool]) -> int:
         self.counted = model, prompt
         return 42
 

@@ -38,6 +38,7 @@ def following(*answer: Json, **changes: Any) -> Prompt:
         following(text("Let me see."), USE | {"input": {"b": [2], "a": 1}}),
         following({"type": "thinking", "thinking": "Hm.", "signature": "s"}, text("Let me see."), USE),
         following(text("Let me see."), USE, parameters={"temperature": 1}),
+        following(text("Let me see."), text(" \n"), USE),
     ],
 )
 def test_the_same_conversation_goes_on(prompt: Prompt):

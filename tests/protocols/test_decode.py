@@ -1,3 +1,4 @@
+import json
 import time
 from contextlib import suppress
 from typing import Annotated, Any
@@ -227,3 +228,10 @@ def test_what_is_too_much_in_sum_is_refused_before_it_is_read():
     Unfolding().object(half, "here")
     assert "is too much" in not_unfolded(half, half)
     assert "is too much" in not_unfolded("[" * (MOST_VALUES + 1))
+
+
+def test_a_long_text_within_arguments_is_one_value():
+    table = "a,b,c\n" * 40_000
+    unfolding = Unfolding()
+    for _ in range(3):
+        assert unfolding.value(json.dumps({"table": table}), "arguments") == {"table": table}

@@ -22,6 +22,7 @@ def test_what_is_kept_can_be_gone_on_from():
     assert kept == {
         "response": {"id": "resp_abc", "output": [{"id": "msg_1"}]},
         "input": to_input(call("a").items, "abc"),
+        "system": [],
         "messages": [
             {"role": "user", "content": [{"type": "text", "text": "a"}]},
             {"role": "assistant", "content": said},

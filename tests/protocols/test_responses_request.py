@@ -284,6 +284,7 @@ def test_the_response_repeats_what_was_asked_for():
 BEFORE = {
     "response": {"output": [{"id": "msg_1"}, {"id": "fc_1"}]},
     "input": [{"id": "msg_0"}],
+    "system": ["Speak French."],
     "messages": [
         {"role": "user", "content": [{"type": "text", "text": "a"}]},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "f.g", "input": {}}]},
@@ -299,7 +300,8 @@ def gone_on(input: Any, **members: Any) -> ResponsesCall:
 
 def test_a_conversation_goes_on_without_the_earlier_instructions():
     found = gone_on([OUTPUT, {"role": "user", "content": "and?"}], instructions="new")
-    assert found.prompt.system == ["new"]
+    assert found.prompt.system == ["new", "Speak French."]  # what stood in the input goes on
+    assert found.system == ["Speak French."]
     asked, called, answered = found.messages
     assert [asked, called] == BEFORE["messages"]
     assert answered["content"] == [

@@ -1,4 +1,5 @@
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -35,3 +36,9 @@ def test_ids_are_legal_unique_and_stay_when_the_conversation_goes_on(given_ids: 
     assert all(LEGAL.fullmatch(one) for one in found)
     assert len(set(found)) == len(found)
     assert [longer.to_upstream(one) for one in [*given_ids, *more]][: len(found)] == found
+
+
+def test_the_same_id_again_and_again_takes_no_time():  # threat 67
+    ids, begun = ToolIds(), time.process_time()
+    assert len({ids.to_upstream("call_0") for _ in range(20_000)}) == 20_000
+    assert time.process_time() - begun < 2

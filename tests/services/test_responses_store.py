@@ -7,7 +7,7 @@ from tests.support.clock import Clock
 
 def kept(**bounds: Any) -> tuple[KeptResponses, Clock]:
     clock = Clock()
-    return KeptResponses(**{"clock": clock, **bounds}), clock
+    return KeptResponses(**{"clock": clock, "share": 1.0, **bounds}), clock
 
 
 def held(store: KeptResponses, *names: str) -> list[str]:
@@ -57,7 +57,7 @@ def test_nothing_stays_in_memory_longer_than_that():
     store.keep("key", "a", "x")
     clock.now += 3600
     store.forget_old()
-    assert (len(store._held), store._bytes) == (0, 0)
+    assert (len(store._held), store._bytes.total()) == (0, 0)
 
 
 # threat 22
@@ -112,5 +112,16 @@ def test_many_threads_at_once_leave_the_books_in_order():
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert store._bytes == sum(len(one.data) for one in store._held.values()) <= 2000
+    assert store._bytes.total() == sum(len(one.data) for one in store._held.values()) <= 2000
     assert len(store._held) <= 50
+
+
+def test_one_owner_has_his_share_only():  # threat 9
+    store, _ = kept(most_bytes=400, share=0.25)
+    store.keep("another", "a", "x" * 90)
+    for number in range(5):
+        store.keep("key", f"{number}", "x" * 40)
+    assert held(store, *"01234") == ["3", "4"]
+    assert store.find("another", "a") is not None
+    store.keep("key", "large", "x" * 100)
+    assert held(store, "large", "3") == ["3"]
