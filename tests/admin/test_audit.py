@@ -65,10 +65,10 @@ DEEDS = {
 }
 # What the entry tells besides; without models it is every model.
 TOLD = {
-    "POST /admin/keys/KEY": {"name": "the deed", "models": None, "expires_at": None, "enabled": True},
+    "POST /admin/keys/KEY": {"name": "the deed", "models": None, "enabled": True},
     "PATCH /admin/api/keys/KEY": {"name": "the deed"},
 }
-NOTHING_CHANGED = {"POST /admin/audit/verify", "POST /auth/test", "POST /admin/api/test"}
+NOTHING_CHANGED = {"POST /admin/audit/verify", "POST /auth/test", "POST /admin/api/test", "POST /auth/left"}
 each_deed = pytest.mark.parametrize("route", DEEDS)
 
 

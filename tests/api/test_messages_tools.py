@@ -103,12 +103,12 @@ def test_another_key_does_not_go_on_in_the_process(tmp_path, sandbox: Sandbox): 
         with keys_of(gateway) as keys:
             other, _ = keys.create("other")
         messages += [{"role": "assistant", "content": first["content"]}, results(first, "sun")]
-        before = len(sandbox.messages())
         ask(replace(gateway, key=other), messages)
         ask(gateway, messages)
-        sessions = [json.loads(entry["body"]["metadata"]["user_id"])["session_id"] for entry in sandbox.messages()]
-        assert sessions[before - 1] != sessions[before]
-        assert sessions[before - 1] == sessions[before + 1]
+        users = [entry["body"]["metadata"]["user_id"] for entry in sandbox.messages()[-3:]]
+        first_session, others_session, last_session = (json.loads(user)["session_id"] for user in users)
+        assert first_session != others_session
+        assert first_session == last_session
 
 
 def test_tokens_are_counted(gateway: Gateway, sandbox: Sandbox):
