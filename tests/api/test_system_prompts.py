@@ -1,4 +1,4 @@
-"""What the CLI makes of a system prompt, where docs/api.md says that it changes something."""
+"""What the CLI makes of a system prompt, where docs/openai.md says that it changes something."""
 
 import json
 
@@ -21,4 +21,4 @@ def sent(gateway: Gateway, sandbox: Sandbox, system: str) -> str:
 def test_the_line_that_the_cli_takes_out_is_named(gateway: Gateway, sandbox: Sandbox):
     assert sent(gateway, sandbox, f"within {LINE} a line") == f"within {LINE} a line"
     assert sent(gateway, sandbox, f"before\n{LINE}\nafter").split() == ["before", "after"]
-    assert f"`{LINE}`" in (ROOT / "docs" / "api.md").read_text()
+    assert f"`{LINE}`" in (ROOT / "docs" / "openai.md").read_text()
