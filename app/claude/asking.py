@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from app.claude import conversation, tools
+from app.claude import continuity, conversation, tools
 from app.claude.conversation import Block, JsonLine, Prompt
 from app.claude.events import ControlResponseLine, Line, ResultLine, UserLine
 from app.claude.failures import failure
@@ -27,8 +27,10 @@ class Asked(Protocol):
     @property
     def calls(self) -> dict[str, Call]: ...
     def configure(self, prompt: Prompt) -> list[JsonLine]: ...
-    def reconfigure(self, prompt: Prompt) -> JsonLine: ...
+    def reconfigure(self, prompt: Prompt) -> list[JsonLine]: ...
+    def await_settled(self) -> None: ...
     def write(self, messages: Sequence[Mapping[str, Any]]) -> None: ...
+    def ask(self, messages: Sequence[Mapping[str, Any]]) -> None: ...
     def read(self, timeout: float) -> list[Line]: ...
 
 
@@ -43,11 +45,19 @@ class Asking:
     def anew(self) -> Iterator[None]:
         """On a process that holds nothing yet."""
         pending = yield from self._tell(self._process.configure(self._prompt), self._prompt.messages)
-        self._process.write([*pending, conversation.question(self._prompt.messages)])
+        self._process.ask([*pending, conversation.question(self._prompt.messages)])
 
-    def go_on(self, results: Sequence[Block]) -> Iterator[None]:
-        """With the results that the process waits for, one after the other: so they stand in this order upstream."""
-        self._process.write([self._process.reconfigure(self._prompt)])
+    def go_on(self) -> Iterator[None]:
+        """On a process that holds all but the last message."""
+        if continuity.brings_results(self._prompt):
+            yield from self._go_on_with_results(self._prompt.messages[-1]["content"])
+            return
+        self._process.await_settled()
+        self._process.ask([*self._process.reconfigure(self._prompt), conversation.question(self._prompt.messages)])
+
+    def _go_on_with_results(self, results: Sequence[Block]) -> Iterator[None]:
+        """One after the other: so they stand in this order upstream."""
+        self._process.write(self._process.reconfigure(self._prompt))
         *earlier, last = results
         for block in earlier:
             yield from self._hand_over(block)

@@ -10,7 +10,8 @@ from typing import Protocol, TypeAlias
 
 from app.claude import continuity
 from app.claude.asking import TICK_SECONDS
-from app.claude.conversation import Block, Prompt
+from app.claude.continuity import Keys
+from app.claude.conversation import Prompt
 from app.claude.events import Events, StreamEvent
 from app.claude.pool import Place
 from app.claude.turn import Patience, Turn
@@ -94,6 +95,7 @@ class _Choice:
     def __init__(self, pool: Lender, order: Order, patience: Patience, index: int, turns: list[Turn]):
         self._pool = pool
         self._order = order
+        self._keys = Keys(order.owner, order.model, order.prompt)
         self._patience = patience
         self._index = index
         self._turns = turns
@@ -115,13 +117,11 @@ class _Choice:
 
     def _resumed(self) -> Generator[Batch, None, None]:
         """Nothing at all when no process holds the conversation."""
-        order = self._order
-        results = continuity.tool_results(order.prompt)
-        place = results and self._pool.resume(continuity.key_before(order.owner, order.model, order.prompt))
+        place = self._pool.resume(self._keys.before) if continuity.may_go_on(self._order.prompt) else None
         if not place or not place.worker:
             return
         try:
-            yield from self._turn(place, place.worker, results)
+            yield from self._turn(place, place.worker, goes_on=True)
         finally:
             self._pool.leave(place)
 
@@ -131,19 +131,24 @@ class _Choice:
             while (worker := self._pool.wait(place, TICK_SECONDS)) is None:
                 yield []
             yield []  # a client that left meanwhile is missed before anything is asked
-            yield from self._turn(place, worker, [])
+            yield from self._turn(place, worker, goes_on=False)
         finally:
             self._pool.leave(place)
 
-    def _turn(self, place: Place[Worker], worker: Worker, results: Sequence[Block]) -> Generator[Batch, None, None]:
-        order = self._order
-        turn = Turn(worker, order.prompt, self._patience, results=results)
+    def _turn(self, place: Place[Worker], worker: Worker, *, goes_on: bool) -> Generator[Batch, None, None]:
+        turn = Turn(worker, self._order.prompt, self._patience, goes_on=goes_on)
         self._turns.append(turn)
         for events in turn.events():
-            # Before the end is told: the client may come back at once.
-            if turn.waits_for_results and events and events[-1]["type"] == "message_stop":
-                self._pool.keep(place, continuity.key_after(order.owner, order.model, order.prompt, turn.answer))
+            if events and events[-1]["type"] == "message_stop":
+                # Before the end is told: the client may come back at once.
+                self._keep(place, worker, turn)
             yield [(self._index, event) for event in events]
+
+    def _keep(self, place: Place[Worker], worker: Worker, turn: Turn) -> None:
+        if turn.waits_for_question:
+            worker.settle()
+        if turn.waits_for_question or turn.waits_for_results:
+            self._pool.keep(place, self._keys.after(turn.answer))
 
 
 def _merged(choices: Sequence[Generator[Batch, None, None]]) -> Generator[Batch, None, None]:

@@ -12,26 +12,37 @@ from app.claude.tools import is_carried
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def key_after(owner: str, model: str, prompt: Prompt, answer: Sequence[Block]) -> bytes:
-    """Of the conversation that `prompt` and its answer make together. Only the same `owner` goes on with it."""
-    return _key(owner, model, prompt, [*prompt.messages, {"role": "assistant", "content": answer}])
+class Keys:
+    """Of the conversation that a request goes on with, and of the one that it makes together with its answer.
+
+    Only the same `owner` goes on with it (threat 9). What its parameters are does not matter.
+    """
+
+    def __init__(self, owner: str, model: str, prompt: Prompt):
+        *earlier, self._last = prompt.messages
+        self._hash = hashlib.sha256(_encode([owner, model, prompt.system, prompt.tools]))
+        for message in earlier:
+            self._hash.update(_encode(_plain(message)))
+        self.before = self._hash.digest()
+
+    def after(self, answer: Sequence[Block]) -> bytes:
+        whole = self._hash.copy()
+        for message in (self._last, {"role": "assistant", "content": answer}):
+            whole.update(_encode(_plain(message)))
+        return whole.digest()
 
 
-def key_before(owner: str, model: str, prompt: Prompt) -> bytes:
-    """Of the conversation that `prompt` goes on with: all but its last message."""
-    return _key(owner, model, prompt, prompt.messages[:-1])
+def may_go_on(prompt: Prompt) -> bool:
+    """Whether a process that holds all but the last message could be given that one as it is."""
+    if len(prompt.messages) == 1:
+        return False
+    blocks = prompt.messages[-1]["content"]
+    results = [block for block in blocks if block["type"] == "tool_result"]
+    return not results or (len(results) == len(blocks) and all(map(is_carried, results)))
 
 
-def tool_results(prompt: Prompt) -> list[Block]:
-    """What a process that waits for its tools' results can be given; empty when the prompt asks something else."""
-    blocks: list[Block] = prompt.messages[-1]["content"]
-    answers = all(block["type"] == "tool_result" and is_carried(block) for block in blocks)
-    return blocks if answers else []
-
-
-def _key(owner: str, model: str, prompt: Prompt, messages: Sequence[Mapping[str, Any]]) -> bytes:
-    whole = [owner, model, prompt.system, prompt.tools, list(map(_plain, messages))]
-    return hashlib.sha256(_encode(whole)).digest()
+def brings_results(prompt: Prompt) -> bool:
+    return bool(prompt.messages[-1]["content"][0]["type"] == "tool_result")
 
 
 def _plain(message: Mapping[str, Any]) -> Any:

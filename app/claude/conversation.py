@@ -65,8 +65,13 @@ def request_body(request_id: str, body: Mapping[str, Any]) -> JsonLine:
 
 
 def next_request_body(request_id: str, body: Mapping[str, Any]) -> JsonLine:
-    """As `request_body`, for a conversation that goes on: takes back `no_further_request`."""
+    """As `request_body`, for a turn that goes on: takes back `no_further_request`."""
     return _settings(request_id, {"CLAUDE_CODE_EXTRA_BODY": json.dumps(body), _NO_FURTHER: ""})
+
+
+def further_requests(request_id: str) -> JsonLine:
+    """Takes back `no_further_request`, after the turn."""
+    return _settings(request_id, {_NO_FURTHER: ""})
 
 
 def no_further_request(request_id: str) -> JsonLine:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 # while the answer comes in, which is sure when that takes some milliseconds, and it is killed at the end besides.
 _GOES_ON_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "tool_use"})
 
+# After one of these it is done, and can be asked more. After any other one nothing is known of it.
+_ANSWERED = frozenset({"end_turn", "stop_sequence"})
+
 # Upstream began again: what came so far of the message belongs to no answer. Ours, not Anthropic's.
 RESTART: StreamEvent = {"type": "postern_restart"}
 
@@ -54,7 +57,7 @@ class Patience:
 class Turn:
     """Iterate `events()`; each item is a batch that arrived together, empty when a tick brought nothing.
 
-    With `results` it is the next turn of the conversation that the process holds: it waits for its tools' results.
+    `goes_on`: the process holds all but the last message already.
     """
 
     def __init__(
@@ -63,16 +66,17 @@ class Turn:
         prompt: Prompt,
         patience: Patience,
         *,
-        results: Sequence[Block] = (),
+        goes_on: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ):
         self.answer: list[Block] = []  # the blocks of the assistant's message, as far as they are whole
         self.asked = False  # upstream has been, as far as is known
         self.waits_for_results = False  # it has ended with tool calls, and the process can go on when it has results
+        self.waits_for_question = False  # it has ended, and the process can be asked something more
         self._process = process
         self._prompt = prompt
-        self._results = results
+        self._goes_on = goes_on
         self._patience = patience
         self._clock = clock
         self._wall_clock = wall_clock
@@ -88,7 +92,7 @@ class Turn:
     def events(self) -> Iterator[list[StreamEvent]]:
         """Ends after upstream's message_stop. Raises PosternError when there is no answer, or no whole one."""
         asking = Asking(self._process, self._prompt, self._clock)
-        for _ in asking.go_on(self._results) if self._results else asking.anew():
+        for _ in asking.go_on() if self._goes_on else asking.anew():
             self._check_whole_time()
             yield []
         self.asked = True
@@ -163,6 +167,7 @@ class Turn:
                 if self._stop_reason is None:
                     return
                 self._done = True
+                self.waits_for_question = bool(self.answer) and self._stop_reason in _ANSWERED
         yield event
 
     def _forbid_further_requests(self) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -12,10 +13,10 @@ from app.claude.abilities import Abilities
 from app.claude.account import credentials, hide_person, with_login
 from app.claude.command import TOOL_SERVER, Installation, command_line, environment
 from app.claude.conversation import JsonLine, Prompt
-from app.claude.events import ControlRequestLine, ControlResponseLine, Line, Lines
+from app.claude.events import ControlRequestLine, ControlResponseLine, Line, Lines, ResultLine
 from app.claude.process import ClaudeProcess, run_and_read
 from app.claude.tools import Call, ToolServer
-from app.errors import CliCrashed, CliRefused, CliTimeout
+from app.errors import CliCrashed, CliError, CliRefused, CliTimeout
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,8 @@ OLDEST, NEWEST = (2, 1, 197), (2, 1, 330)
 _LATE_SYSTEM_PROMPT = (2, 1, 330)
 _READY_SECONDS = 30.0
 _EXERCISE_SECONDS = 3.0
+# The CLI says that a turn is over some 5 ms after the answer's end.
+_SETTLE_SECONDS = 5.0
 
 
 def installed_version(installation: Installation) -> tuple[int, ...]:
@@ -59,6 +62,9 @@ class Worker:
         self._initialized = False
         self._abilities = Abilities()
         self._tools = ToolServer()
+        self._told: Mapping[str, Any] | None = None  # the body's members, as the process has them
+        self._turn_open = False
+        self._settling: threading.Thread | None = None
         self._process = ClaudeProcess(
             command_line(started_with, model), environment(started_with), installation.empty_dir
         )
@@ -90,9 +96,17 @@ class Worker:
     def write(self, messages: Sequence[Mapping[str, Any]]) -> None:
         self._process.write(messages)
 
+    def ask(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """As `write`; the last one is the question that opens a turn."""
+        self._turn_open = True
+        self._process.write(messages)
+
     def read(self, timeout: float) -> list[Line]:
         """What the CLI asks of the tools' server is answered, and left out."""
-        return [line for line in self._process.read(timeout) if not self._answers(line)]
+        lines = [line for line in self._process.read(timeout) if not self._answers(line)]
+        if any(isinstance(line, ResultLine) for line in lines):
+            self._turn_open = False
+        return lines
 
     def read_while(self, wanted: Callable[[Line], bool], seconds: float) -> Lines | None:
         return self._process.read_while(wanted, seconds)
@@ -133,12 +147,38 @@ class Worker:
                 lines.append(conversation.late_system_prompt("system", self.model, prompt.system))
             if prompt.tools:
                 lines.append(tools.changed("tools"))
-        return [*lines, conversation.request_body("body", self._body(prompt))]
+        self._told = self._body(prompt)
+        return [*lines, conversation.request_body("body", self._told)]
 
-    def reconfigure(self, prompt: Prompt) -> JsonLine:
-        """The line with the parameters of the next request in the same conversation."""
-        self._process.begin_anew()
-        return conversation.next_request_body("body", self._body(prompt))
+    def settle(self) -> None:
+        """When the answer is there: makes the process ready for the next question, in a thread of its own."""
+        self._settling = threading.Thread(target=self._settle, daemon=True, name=f"claude-{self.pid}-settle")
+        self._settling.start()
+
+    def await_settled(self) -> None:
+        if self._settling:
+            self._settling.join()
+
+    def reconfigure(self, prompt: Prompt) -> list[JsonLine]:
+        """The lines, if any, that give the process the parameters of the next request in the same conversation."""
+        body, told = self._body(prompt), self._told
+        self._told = body
+        if self._turn_open:  # it waits for results
+            self._process.begin_anew()
+            return [conversation.next_request_body("body", body)]
+        return [] if body == told else [conversation.request_body("body", body)]
+
+    def _settle(self) -> None:
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        try:
+            while self._turn_open and (left := deadline - time.monotonic()) > 0:
+                self.read(left)
+            self._process.begin_anew()
+            self._process.write([conversation.further_requests("again")])
+        except CliError as error:
+            log.debug("a claude process ended after its answer: %s (%s)", error, error.detail)
+        if self._turn_open:
+            self.kill()
 
     def _body(self, prompt: Prompt) -> dict[str, Any]:
         """The tools stand here, for so they reach upstream with all that the client said of them."""

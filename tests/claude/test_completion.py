@@ -55,6 +55,8 @@ class Worker:
     def write(self, messages: Any) -> None:
         self.written += messages
 
+    ask = write
+
     def read(self, timeout: float) -> list[Line]:
         self.readers.add(threading.current_thread())
         try:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.claude.continuity import key_after, key_before, tool_results
+from app.claude.continuity import Keys, brings_results, may_go_on
 from app.protocols.prompt import Prompt
 
 Json = dict[str, Any]
@@ -23,7 +23,7 @@ def message(role: str, *blocks: Json) -> Json:
 
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": [text("rain")]}
 FIRST = Prompt(["Be brief."], [message("user", text("hi"))], {"max_tokens": 5}, TOOLS)
-KEPT = key_after("key-1", "sonnet", FIRST, [text("Let me "), text("see."), USE])
+KEPT = Keys("key-1", "sonnet", FIRST).after([text("Let me "), text("see."), USE])
 
 
 def following(*answer: Json, **changes: Any) -> Prompt:
@@ -42,7 +42,7 @@ def following(*answer: Json, **changes: Any) -> Prompt:
     ],
 )
 def test_the_same_conversation_goes_on(prompt: Prompt):
-    assert key_before("key-1", "sonnet", prompt) == KEPT
+    assert Keys("key-1", "sonnet", prompt).before == KEPT
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,25 @@ def test_the_same_conversation_goes_on(prompt: Prompt):
     ],
 )
 def test_any_other_one_does_not(owner: str, model: str, prompt: Prompt):  # threat 9
-    assert key_before(owner, model, prompt) != KEPT
+    assert Keys(owner, model, prompt).before != KEPT
 
 
-def test_only_results_go_on():
-    prompt = following(USE)
-    assert tool_results(prompt) == [RESULT]
-    assert tool_results(replace(prompt, messages=[message("user", RESULT, text("And now?"))])) == []
-    assert tool_results(replace(prompt, messages=[message("user", text("hi"))])) == []
-    assert tool_results(replace(prompt, messages=[message("user", RESULT | {"content": []})])) == []
+LONG = RESULT | {"content": [text("word " * 10_000)]}
+
+
+@pytest.mark.parametrize(
+    ("last", "goes_on", "results"),
+    [
+        ([RESULT], True, True),
+        ([text("hi")], True, False),
+        ([RESULT, text("And now?")], False, True),
+        ([LONG], False, True),  # the CLI would reword it
+    ],
+)
+def test_a_question_goes_on_and_results_do_when_the_cli_carries_them(last: list[Json], goes_on: bool, results: bool):
+    prompt = replace(following(USE), messages=[*following(USE).messages[:-1], message("user", *last)])
+    assert (may_go_on(prompt), brings_results(prompt)) == (goes_on, results)
+
+
+def test_a_first_message_goes_on_with_nothing():
+    assert not may_go_on(FIRST)

@@ -62,8 +62,14 @@ class ScriptedProcess:
     def configure(self, prompt: Prompt) -> list[dict[str, Any]]:
         return [{"type": "control_request", "body": dict(prompt.parameters)}]
 
-    def reconfigure(self, prompt: Prompt) -> dict[str, Any]:
-        return {"type": "control_request", "body": dict(prompt.parameters)}
+    def reconfigure(self, prompt: Prompt) -> list[dict[str, Any]]:
+        return self.configure(prompt)
+
+    def await_settled(self) -> None:
+        self.log.append("settled")
+
+    def ask(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        self.write(messages)
 
     def write(self, messages: Sequence[Mapping[str, Any]]) -> None:
         self.log.append([outline(message) for message in messages])
@@ -601,5 +607,31 @@ def test_a_process_that_would_answer_its_call_itself_is_killed(asked: Prompt):  
 def test_a_call_that_never_comes_is_given_up():
     result = {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "rain"}]}
     process = ScriptedProcess()
+    asked = replace(with_tools(prompt()), messages=[{"role": "user", "content": [result]}])
     with pytest.raises(CliTimeout):
-        list(Turn(process, with_tools(prompt()), PATIENCE, results=[result], clock=process.clock).events())
+        list(Turn(process, asked, PATIENCE, goes_on=True, clock=process.clock).events())
+
+
+# ---- a question more
+
+
+def test_a_process_that_goes_on_is_told_the_last_message_only():
+    process = ScriptedProcess([START, text("a"), delta(), STOP])
+    list(Turn(process, prompt("user", "assistant"), PATIENCE, goes_on=True, clock=process.clock).events())
+    assert process.log[:2] == ["settled", ["control", "user 2"]]
+
+
+@pytest.mark.parametrize(
+    ("reason", "more"), [("end_turn", True), ("stop_sequence", True), ("refusal", False), ("max_tokens", False)]
+)
+def test_after_a_whole_answer_a_process_can_be_asked_more(reason: str, more: bool):
+    said = AssistantLine(AssistantMessage("claude-x", [{"type": "text", "text": "a"}]))
+    one = turn(ScriptedProcess([START, text("a"), said, delta(reason), STOP]))
+    list(one.events())
+    assert one.waits_for_question == more
+
+
+def test_after_an_empty_answer_it_cannot():
+    one = turn(ScriptedProcess([START, delta(), STOP]))
+    list(one.events())
+    assert not one.waits_for_question
