@@ -39,7 +39,7 @@ class PoolSettings(_Section, frozen=True):
     max: Count
     starters: Positive
     exercise: bool
-    keep: Seconds
+    keep: Annotated[float, Meta(ge=0, le=86_400)]
 
 
 class QueueSettings(_Section, frozen=True):

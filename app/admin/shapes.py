@@ -32,7 +32,7 @@ class Pool(msgspec.Struct):
     spare: int
     starting: int
     busy: int
-    kept: Annotated[int, Meta(description="Those whose turn waits for a client's tools.")]
+    kept: Annotated[int, Meta(description="Those that hold a conversation, and wait for its next request.")]
     ending: int
     most: int
     waiting: Annotated[int, Meta(description="Requests that wait for a process.")]

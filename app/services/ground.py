@@ -154,7 +154,7 @@ def limits(settings: Settings) -> Limits:
         starters=settings.pool.starters,
         queue=settings.queue.max,
         queue_seconds=settings.queue.timeout,
-        kept=most // 2,
+        kept=most // 2 if settings.pool.keep else 0,
         kept_seconds=settings.pool.keep,
     )
 

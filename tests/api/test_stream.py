@@ -126,7 +126,12 @@ def test_a_silent_cli_is_given_up(tmp_path, sandbox):  # threat 17
 
 @pytest.mark.timeout(600)
 def test_half_of_200_streams_dropped_leaves_nothing_behind(tmp_path, sandbox):  # threats 14 and 24
-    environ = {"GATEWAY_POOL__MAX": "8", "GATEWAY_QUEUE__MAX": "200", "GATEWAY_QUEUE__TIMEOUT": "300"}
+    environ = {
+        "GATEWAY_POOL__MAX": "8",
+        "GATEWAY_POOL__KEEP": "0",
+        "GATEWAY_QUEUE__MAX": "200",
+        "GATEWAY_QUEUE__TIMEOUT": "300",
+    }
     with running_gateway(sandbox, tmp_path, environ=environ) as gateway:
         gateway.chat("warm up")
         wait_until(lambda: len(gateway.claude_pids()) == 2, 20, "two spare processes")
