@@ -35,11 +35,14 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class PoolSettings(_Section, frozen=True):
     warm: Count
+    warm_most: Count
     models: list[str]
     max: Count
-    starters: Positive
+    starters: Count
     exercise: bool
     keep: Annotated[float, Meta(ge=0, le=86_400)]
+    process_memory: Annotated[int, Meta(ge=100)]
+    spare_memory: Count
 
 
 class QueueSettings(_Section, frozen=True):

@@ -133,7 +133,7 @@ def test_an_unknown_variable_stops_the_start(name: str):
         ("GATEWAY_PORT", "null"),
         ("GATEWAY_PORT", "[4000]"),
         ("GATEWAY_POOL__WARM", "-1"),
-        ("GATEWAY_POOL__STARTERS", "0"),
+        ("GATEWAY_POOL__STARTERS", "-1"),
         ("GATEWAY_POOL__EXERCISE", "yes"),
         ("GATEWAY_POOL__EXERCISE", "1"),
         ("GATEWAY_QUEUE__TIMEOUT", "0"),

@@ -34,6 +34,7 @@ class Pool(msgspec.Struct):
     busy: int
     kept: Annotated[int, Meta(description="Those that hold a conversation, and wait for its next request.")]
     ending: int
+    resident: Annotated[int, Meta(description="Bytes of memory that they hold together.")]
     most: int
     waiting: Annotated[int, Meta(description="Requests that wait for a process.")]
 

@@ -13,7 +13,7 @@ from app.claude.asking import TICK_SECONDS
 from app.claude.continuity import Keys
 from app.claude.conversation import Prompt
 from app.claude.events import Events, StreamEvent
-from app.claude.pool import Place
+from app.claude.lending import Place
 from app.claude.turn import Patience, Turn
 from app.claude.worker import Worker
 from app.errors import CliError, CliTimeout, PosternError

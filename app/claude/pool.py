@@ -3,58 +3,23 @@
 import logging
 import threading
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
+from app.claude import memory
 from app.claude.breaker import Breaker
+from app.claude.demand import Demand
+from app.claude.kept import Kept
+from app.claude.lending import Limits, Place, W
 from app.errors import PosternError, QueueFull, QueueTimeout, Resting, ShuttingDown
 
 log = logging.getLogger(__name__)
 
 
-class Pooled(Protocol):
-    @property
-    def usable(self) -> bool: ...
-    def terminate(self) -> None: ...
-    def close(self) -> None: ...
-
-
-W = TypeVar("W", bound=Pooled)
-
-# A model that was not asked for that long is no longer kept warm.
-FORGET_AFTER_SECONDS = 600.0
-
 # A start keeps a core busy for half a second. While another spare is there, it waits until the request that took the
 # last one has most likely had its first words.
 REFILL_AFTER_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Limits:
-    """`warm` spare processes per model in use, `most` processes in all, `starters` started at the same time.
-
-    `queue` requests may wait, each for `queue_seconds` at the most. `kept` processes stay with their conversation, each
-    for `kept_seconds` at the most.
-    """
-
-    warm: int = 2
-    most: int = 16
-    starters: int = 2
-    queue: int = 64
-    queue_seconds: float = 30.0
-    kept: int = 8
-    kept_seconds: float = 300.0
-
-
-class Place(Generic[W]):
-    """A request's place in the queue; `worker` is set when it is served."""
-
-    def __init__(self, model: str, deadline: float) -> None:
-        self.model = model
-        self.deadline = deadline
-        self.worker: W | None = None
 
 
 class Pool(Generic[W]):
@@ -67,32 +32,35 @@ class Pool(Generic[W]):
         *,
         breaker: Breaker | None = None,
         clock: Callable[[], float] = time.monotonic,
+        free_memory: Callable[[], int] = memory.free,
+        watch_seconds: float = 5.0,
     ):
         self._start = start
         self._limits = limits
         self._breaker = breaker or Breaker(clock=clock)
         self._clock = clock
+        self._free_memory = free_memory
+        self._watch_seconds = watch_seconds
         self._changed = threading.Condition()
         self._warm: dict[str, deque[W]] = {}
-        # Models that are kept warm, and when each was asked for; the last one at the end.
-        self._wanted: dict[str, float] = {}
-        self._kept: OrderedDict[bytes, tuple[W, float]] = OrderedDict()  # until when; the longest kept one first
+        self._demand = Demand(limits.warm, limits.warm_most)
+        self._kept = Kept[W](limits.kept, limits.kept_seconds)
         self._queue: deque[Place[W]] = deque()
         self._starting: Counter[str] = Counter()
         self._lent: set[W] = set()
         self._ending: set[W] = set()
-        self._always: frozenset[str] = frozenset()  # kept warm also when nobody asks for them
         self._lent_at = float("-inf")
         self._started_once = False
         self._draining = False
         self._closed = False
+        self._over = threading.Event()
 
     def open(self, models: Iterable[str]) -> None:
         """Begins to keep these models warm; returns at once."""
-        self._wanted = dict.fromkeys(models, self._clock())
-        self._always = frozenset(self._wanted)
+        self._demand.always(models, self._clock())
         for number in range(self._limits.starters):
             threading.Thread(target=self._keep_warm, daemon=True, name=f"pool-starter-{number}").start()
+        threading.Thread(target=self._watch, daemon=True, name="pool-watch").start()
 
     def queue(self, model: str) -> Place[W]:
         """Asks for a fresh process for one conversation. The place must be left by `leave` in the end.
@@ -126,22 +94,19 @@ class Pool(Generic[W]):
                 return
             place.worker = None
             self._lent.discard(worker)
-            if conversation in self._kept:  # the same words twice: the later process has the fresher login
-                self._retire_kept(conversation)
-            self._kept[conversation] = worker, self._clock() + self._limits.kept_seconds
-            while len(self._kept) > self._limits.kept:
-                self._retire_kept(next(iter(self._kept)))
+            self._retire_all(self._kept.put(conversation, worker, self._clock()))
             self._changed.notify_all()
 
     def resume(self, conversation: bytes) -> Place[W] | None:
         """A place with the process that holds this conversation, if there is one still."""
         with self._changed:
             self._drop_unusable()
-            if self._closed or self._draining or conversation not in self._kept:
+            worker = None if self._closed or self._draining else self._kept.take(conversation)
+            if worker is None:
                 return None
             place = Place[W]("", self._clock())
-            place.worker = self._kept.pop(conversation)[0]
-            self._lent.add(place.worker)
+            place.worker = worker
+            self._lent.add(worker)
             return place
 
     def leave(self, place: Place[W]) -> None:
@@ -166,8 +131,7 @@ class Pool(Generic[W]):
     def renew(self) -> None:
         """Ends every process that is not lent: what they were started with is out of date."""
         with self._changed:
-            while self._kept:
-                self._retire_kept(next(iter(self._kept)))
+            self._retire_all(self._kept.take_where(lambda worker: True))
             for warm in self._warm.values():
                 while warm:
                     self._retire(warm.popleft())
@@ -187,11 +151,11 @@ class Pool(Generic[W]):
         """Refuses new requests and ends every process, lent ones included; returns when all are gone."""
         with self._changed:
             self._closed = True
+            self._over.set()
             self._changed.notify_all()
             spare = [worker for warm in self._warm.values() for worker in warm]
-            everyone = [*self._lent, *spare, *(worker for worker, _ in self._kept.values())]
+            everyone = [*self._lent, *spare, *self._kept.take_where(lambda worker: True)]
             self._warm.clear()
-            self._kept.clear()
         for worker in everyone:
             self.take_back(worker)
         with self._changed:
@@ -206,6 +170,7 @@ class Pool(Generic[W]):
                 "kept": len(self._kept),
                 "ending": len(self._ending),
                 "waiting": len(self._queue),
+                "resident": sum(worker.resident for worker in [*self._lent, *self._idle()]),
                 "most": self._limits.most,
             }
 
@@ -216,7 +181,7 @@ class Pool(Generic[W]):
                 return "The gateway is shutting down."
             if self._breaker.failing:
                 return f"The claude CLI does not start: {self._breaker.last_error}"
-            if not self._started_once and self._wanted and self._limits.warm:
+            if not self._started_once and self._demand.models() and self._limits.warm:
                 return "The first claude process is starting."
             return None
 
@@ -257,16 +222,16 @@ class Pool(Generic[W]):
     def _want(self, model: str) -> None:
         if self._closed or self._draining:
             raise ShuttingDown("The gateway is shutting down.", retry_after=5)
-        self._wanted.pop(model, None)
-        self._wanted[model] = self._clock()
+        self._demand.ask(model, self._clock())
 
     # Starting.
 
     def _keep_warm(self) -> None:
         while not self._closed:
             with self._changed:
-                self._forget_unwanted()
+                self._demand.forget(self._clock())
                 self._drop_unusable()
+                self._drop_surplus()
                 model = self._next_to_start()
                 if model is None:
                     self._changed.wait(self._breaker.seconds_left or self._refill_in() or 5.0)
@@ -318,7 +283,8 @@ class Pool(Generic[W]):
             return None
         if first or self._draining:
             return first
-        short = (m for m in reversed(self._wanted) if self._spare(m) < self._limits.warm)
+        now = self._clock()
+        short = (m for m in reversed(self._demand.models()) if self._spare(m) < self._demand.spares(m, now))
         return next((m for m in short if not self._spare(m) or not self._refill_in()), None)
 
     def _refill_in(self) -> float:
@@ -336,26 +302,48 @@ class Pool(Generic[W]):
 
         The room is there when it has ended. A conversation without its process goes on in another.
         """
-        for other in self._wanted:
+        for other in self._demand.models():
             if other != model and self._warm.get(other):
                 self._retire(self._warm[other].popleft())
                 return
         if self._kept:
-            self._retire_kept(next(iter(self._kept)))
+            self._retire(self._kept.take_longest())
 
     def _drop_unusable(self) -> None:
-        for model, warm in self._warm.items():
-            for worker in [worker for worker in warm if not worker.usable or model not in self._wanted]:
-                warm.remove(worker)
-                self._retire(worker)
-        now = self._clock()
-        for key in [key for key, (worker, until) in self._kept.items() if now >= until or not worker.usable]:
-            self._retire_kept(key)
+        self._drop_idle(lambda worker: not worker.usable)
+        self._retire_all(self._kept.take_expired(self._clock()))
 
-    def _forget_unwanted(self) -> None:
-        since = self._clock() - FORGET_AFTER_SECONDS
-        for model in [model for model, asked in self._wanted.items() if asked < since and model not in self._always]:
-            del self._wanted[model]
+    def _drop_surplus(self) -> None:
+        """Spare ones that were needed when more was asked for. One that nobody waited for any more is no burden."""
+        for model, warm in self._warm.items():
+            bearable = max(1, self._demand.spares(model, self._clock())) if model in self._demand.models() else 0
+            while len(warm) > bearable:
+                self._retire(warm.popleft())
+
+    # Memory.
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._watch_seconds):
+            with self._changed:
+                self._drop_large()
+                self._make_memory()
+
+    def _drop_large(self) -> None:
+        self._drop_idle(lambda worker: worker.resident > self._limits.process_bytes)
+        for worker in self._lent:
+            if worker.resident > 2 * self._limits.process_bytes:
+                log.error("a claude process was killed: it held %d MB", worker.resident >> 20)
+                worker.kill()
+
+    def _make_memory(self) -> None:
+        """One a look: what it held is free only when it has ended."""
+        if self._free_memory() >= self._limits.reserve_bytes or self._ending:
+            return
+        spare = [worker for warm in self._warm.values() for worker in warm]
+        if self._kept:
+            self._retire(self._kept.take_longest())
+        elif spare:
+            self._drop_idle(lambda worker: worker is spare[0])
 
     # Ending.
 
@@ -363,9 +351,19 @@ class Pool(Generic[W]):
         self._lent.add(worker)
         self.take_back(worker)
 
-    def _retire_kept(self, conversation: bytes) -> None:
-        worker, _ = self._kept.pop(conversation)
-        self._retire(worker)
+    def _retire_all(self, workers: Iterable[W]) -> None:
+        for worker in workers:
+            self._retire(worker)
+
+    def _idle(self) -> list[W]:
+        return [*(worker for warm in self._warm.values() for worker in warm), *self._kept.workers()]
+
+    def _drop_idle(self, unwanted: Callable[[W], bool]) -> None:
+        for warm in self._warm.values():
+            for worker in list(filter(unwanted, warm)):
+                warm.remove(worker)
+                self._retire(worker)
+        self._retire_all(self._kept.take_where(unwanted))
 
     def _see_to_its_end(self, worker: W) -> None:
         try:

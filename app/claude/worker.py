@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from app.claude import abilities, conversation, tools
+from app.claude import abilities, conversation, memory, tools
 from app.claude.abilities import Abilities
 from app.claude.account import credentials, hide_person, with_login
 from app.claude.command import TOOL_SERVER, Installation, command_line, environment
@@ -79,6 +79,10 @@ class Worker:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def resident(self) -> int:
+        return memory.resident(self.pid)
 
     @property
     def usable(self) -> bool:

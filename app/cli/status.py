@@ -8,6 +8,7 @@ import click
 
 from app.access.plain import plain
 from app.claude import doctor as checks
+from app.claude import memory
 from app.claude import volume as volumes
 from app.claude.account import Account
 from app.claude.command import Installation
@@ -18,7 +19,6 @@ from app.cli.shell import Shell
 from app.cli.texts import moment, size
 from app.cli.trial import try_out
 from app.services import Trial
-from app.services.ground import free_memory
 
 
 @click.command()
@@ -89,7 +89,7 @@ def doctor(context: click.Context, as_json: bool) -> None:
     shell: Shell = context.obj
     shell.refuse_root()
     problems = checks.doctor(
-        shell.installation, shell.data_dir, shell.watch.account(), free_memory(), version=_version_anywhere
+        shell.installation, shell.data_dir, shell.watch.account(), memory.free(), version=_version_anywhere
     )
     if as_json:
         print_json({"problems": [asdict(problem) for problem in problems]})

@@ -11,9 +11,10 @@ from app.access.keys import Keys
 from app.access.sessions import Sessions
 from app.access.throttle import Throttle
 from app.access.upkeep import Upkeep
+from app.claude.lending import Limits
 from app.claude.login import Login
 from app.claude.login_watch import LoginWatch
-from app.claude.pool import Limits, Pool
+from app.claude.pool import Pool
 from app.claude.worker import Worker
 from app.services import Services
 from app.services.ground import Ground, limits, patience, prepare

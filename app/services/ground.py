@@ -12,10 +12,11 @@ from app.access.administrators import Administrators
 from app.access.first_run import STEPS, FirstRun
 from app.access.keys import Keys
 from app.access.secret_key import load_secret_key
+from app.claude import memory
 from app.claude.command import PASSED_THROUGH, Installation
 from app.claude.doctor import PROCESS_BYTES
+from app.claude.lending import Limits
 from app.claude.models import Catalogue, read_catalogue
-from app.claude.pool import Limits
 from app.claude.turn import Patience
 from app.claude.worker import NEWEST, installed_version
 from app.errors import SettingsError, UnknownModel
@@ -150,29 +151,20 @@ def limits(settings: Settings) -> Limits:
     most = settings.pool.max or _most_by_memory()
     return Limits(
         warm=settings.pool.warm,
+        warm_most=settings.pool.warm_most or most // 4,
         most=most,
-        starters=settings.pool.starters,
+        starters=settings.pool.starters or len(os.sched_getaffinity(0)),
         queue=settings.queue.max,
         queue_seconds=settings.queue.timeout,
         kept=most // 2 if settings.pool.keep else 0,
         kept_seconds=settings.pool.keep,
+        process_bytes=settings.pool.process_memory << 20,
+        reserve_bytes=settings.pool.spare_memory << 20,
     )
 
 
 def _most_by_memory() -> int:
-    return max(2, min(_MOST_BY_MEMORY, free_memory() // 2 // PROCESS_BYTES))
-
-
-def free_memory() -> int:
-    """Bytes: what the system can give, or what is left of the container's limit if that is less."""
-    lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-    available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit, used = ((group / name).read_text("ascii").strip() for name in ("memory.max", "memory.current"))
-        return available if limit == "max" else max(0, min(available, int(limit) - int(used)))
-    except (OSError, ValueError):  # no such group here
-        return available
+    return max(2, min(_MOST_BY_MEMORY, memory.free() // 2 // PROCESS_BYTES))
 
 
 def patience(settings: Settings) -> Patience:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.claude.completion import Completion, Order
-from app.claude.pool import Place
+from app.claude.lending import Place
 from app.claude.turn import Patience
 from app.claude.worker import Worker
 from app.protocols.prompt import Prompt

@@ -11,7 +11,7 @@ import pytest
 
 from app.claude.completion import Batch, Completion, Order
 from app.claude.events import Line, ResultLine, StreamEventLine
-from app.claude.pool import Place
+from app.claude.lending import Place
 from app.claude.turn import Patience
 from app.errors import CliCrashed, Overloaded, PosternError, QueueFull, QueueTimeout, Resting
 from app.protocols.prompt import Prompt

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from app.claude.breaker import Breaker
-from app.claude.pool import FORGET_AFTER_SECONDS, Limits, Place, Pool
+from app.claude.demand import FORGET_AFTER_SECONDS
+from app.claude.lending import Limits, Place
+from app.claude.pool import Pool
 from app.errors import CliCrashed, QueueFull, QueueTimeout, Resting, ShuttingDown
 from tests.support.processes import wait_until
 
@@ -27,6 +29,8 @@ class Worker:
         self.closed = threading.Event()
         self.closings = 0
         self._starts = started
+
+        self.resident = 1
 
     def terminate(self) -> None:
         self.terminated = True
@@ -103,8 +107,15 @@ def opened(starts: Starts) -> Iterator[Callable[..., Pool[Worker]]]:
     """Makes a pool, waits until it is as warm as it gets, and closes it in the end."""
     pools = []
 
-    def make(*models: str, breaker: Breaker | None = None, clock: Callable[[], float] = time.monotonic, **limits: Any):
-        pool = Pool(starts, Limits(**{"warm": 1, "most": 4, **limits}), breaker=breaker, clock=clock)
+    def make(
+        *models: str,
+        breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        free_memory: Callable[[], int] = lambda: 1 << 40,
+        **limits: Any,
+    ):
+        numbers = Limits(**{"warm": 1, "most": 4, **limits})
+        pool = Pool(starts, numbers, breaker=breaker, clock=clock, free_memory=free_memory, watch_seconds=0.02)
         pools.append(pool)
         pool.open(models)
         if starts.may_start.is_set() and not starts.fail_with:
@@ -658,6 +669,7 @@ def test_the_status_tells_where_every_process_is(opened, starts, clients):
         "starting": 0,
         "busy": 1,
         "kept": 0,
+        "resident": 3,
         "ending": 0,
         "waiting": 0,
         "most": 4,
@@ -764,3 +776,50 @@ def test_a_model_that_nobody_asks_for_is_forgotten(opened, starts):
     clock.now += FORGET_AFTER_SECONDS - 5
     pool.leave(lent(pool, "sonnet"))
     wait_until(lambda: set(pool.status()["warm"]) <= {"sonnet", "haiku"}, SOON, "opus is forgotten")
+
+
+# ---- demand and memory
+
+
+def test_more_are_kept_ready_while_more_are_asked_for(opened):
+    clock = Clock()
+    pool = opened("sonnet", most=12, warm_most=3, starters=3, clock=clock)
+    for place in [pool.queue("sonnet") for _ in range(5)]:
+        served(pool, place)
+        pool.leave(place)
+    clock.now += 2
+    pool.leave(lent(pool, "sonnet"))  # a starter looks
+    clock.now += 2
+    pool.leave(lent(pool, "opus"))
+    wait_until(lambda: pool.status()["warm"].get("sonnet") == 3, SOON, "as many as there may be")
+    clock.now += 100
+    pool.leave(lent(pool, "opus"))
+    wait_until(lambda: pool.status()["warm"].get("sonnet") == 1, SOON, "as few as there must be")
+
+
+def test_an_idle_process_that_holds_too_much_is_ended(opened, starts):  # threat 22
+    pool = opened("sonnet", most=6, kept=2, process_bytes=100)
+    waiting = kept(pool, b"one")
+    wait_until(lambda: warm(pool) == 1, SOON, "a spare one")
+    spare = starts.workers[-1]
+    waiting.resident = spare.resident = 101
+    wait_until(lambda: waiting.closed.is_set() and spare.closed.is_set(), SOON, "both are gone")
+    assert pool.resume(b"one") is None
+
+
+def test_one_that_answers_is_killed_only_when_it_holds_twice_as_much(opened):  # threat 22
+    pool = opened("sonnet", most=6, process_bytes=100)
+    large, larger = lent(pool, "sonnet").worker, lent(pool, "sonnet").worker
+    large.resident, larger.resident = 200, 201
+    wait_until(lambda: larger.terminated, SOON, "it is killed")
+    assert not large.terminated
+
+
+def test_idle_ones_make_room_when_memory_runs_out(opened, starts):
+    left = [100]
+    pool = opened("sonnet", most=6, kept=2, reserve_bytes=50, free_memory=lambda: left[0])
+    waiting = kept(pool, b"one")
+    settled(pool)
+    left[0] = 49
+    wait_until(waiting.closed.is_set, SOON, "the kept one is gone")
+    wait_until(lambda: starts.workers[-1].closed.is_set() or warm(pool) == 0, SOON, "then the spare one")

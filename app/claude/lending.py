@@ -1,0 +1,48 @@
+"""What the pool lends, how much of it, and the place of a request that wants it."""
+
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+
+class Pooled(Protocol):
+    @property
+    def usable(self) -> bool: ...
+    @property
+    def resident(self) -> int: ...
+    def kill(self) -> None: ...
+    def terminate(self) -> None: ...
+    def close(self) -> None: ...
+
+
+W = TypeVar("W", bound=Pooled)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`warm` spare processes per model in use, up to `warm_most` by demand, `most` processes in all, `starters` started
+    at the same time.
+
+    `queue` requests may wait, each for `queue_seconds` at the most. `kept` processes stay with their conversation, each
+    for `kept_seconds` at the most. One that holds more than `process_bytes` is ended when it is idle, and with twice as
+    much in any case; while the system has less than `reserve_bytes` left, idle ones are ended.
+    """
+
+    warm: int = 2
+    warm_most: int = 0
+    most: int = 16
+    starters: int = 2
+    queue: int = 64
+    queue_seconds: float = 30.0
+    kept: int = 8
+    kept_seconds: float = 300.0
+    process_bytes: int = 700 * 1024 * 1024
+    reserve_bytes: int = 0
+
+
+class Place(Generic[W]):
+    """A request's place in the queue; `worker` is set when it is served."""
+
+    def __init__(self, model: str, deadline: float) -> None:
+        self.model = model
+        self.deadline = deadline
+        self.worker: W | None = None
