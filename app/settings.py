@@ -40,6 +40,7 @@ class PoolSettings(_Section, frozen=True):
     max: Count
     starters: Count
     exercise: bool
+    reuse: Literal["never", "under-pressure", "always"]
     keep: Annotated[float, Meta(ge=0, le=86_400)]
     process_memory: Annotated[int, Meta(ge=100)]
     spare_memory: Count

@@ -51,6 +51,8 @@ def another(value: Any) -> tuple[str, Any]:
             return "opus, haiku,", ["opus", "haiku"]
         case "info":  # log_level takes a few words only
             return "warning", "warning"
+        case "never":  # pool.reuse as well
+            return "always", "always"
         case _:
             return "another text", "another text"
 

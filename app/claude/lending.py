@@ -1,14 +1,21 @@
 """What the pool lends, how much of it, and the place of a request that wants it."""
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+
+Reuse: TypeAlias = Literal["never", "under-pressure", "always"]
 
 
 class Pooled(Protocol):
     @property
+    def model(self) -> str: ...
+    @property
     def usable(self) -> bool: ...
     @property
     def resident(self) -> int: ...
+    def wipe(self) -> None:
+        """Forgets its conversation, so that it can serve another one. Raises PosternError when it cannot."""
+
     def kill(self) -> None: ...
     def terminate(self) -> None: ...
     def close(self) -> None: ...
@@ -23,8 +30,9 @@ class Limits:
     at the same time.
 
     `queue` requests may wait, each for `queue_seconds` at the most. `kept` processes stay with their conversation, each
-    for `kept_seconds` at the most. One that holds more than `process_bytes` is ended when it is idle, and with twice as
-    much in any case; while the system has less than `reserve_bytes` left, idle ones are ended.
+    for `kept_seconds` at the most; they may be wiped and serve as spare ones, as `reuse` says. One that holds more than
+    `process_bytes` is ended when it is idle, and with twice as much in any case; while the system has less than
+    `reserve_bytes` left, idle ones are ended.
     """
 
     warm: int = 2
@@ -35,6 +43,7 @@ class Limits:
     queue_seconds: float = 30.0
     kept: int = 8
     kept_seconds: float = 300.0
+    reuse: Reuse = "never"
     process_bytes: int = 700 * 1024 * 1024
     reserve_bytes: int = 0
 

@@ -232,12 +232,15 @@ class Pool(Generic[W]):
                 self._demand.forget(self._clock())
                 self._drop_unusable()
                 self._drop_surplus()
-                model = self._next_to_start()
+                model, used = self._next_to_reuse() or (self._next_to_start(), None)
                 if model is None:
                     self._changed.wait(self._breaker.seconds_left or self._refill_in() or 5.0)
                     continue
                 self._starting[model] += 1
-            self._start_one(model)
+            if used is None:
+                self._start_one(model)
+            else:
+                self._wipe(used)
 
     def _start_one(self, model: str) -> None:
         try:
@@ -258,6 +261,22 @@ class Pool(Generic[W]):
                 self._place(started, model)
             self._changed.notify_all()
 
+    def _wipe(self, worker: W) -> None:
+        try:
+            worker.wipe()
+            clean = True
+        except Exception as error:  # whatever it is, the starter must live on, and nobody gets this process
+            log.warning("a claude process could not be wiped, and is ended: %s", error)
+            clean = False
+        with self._changed:
+            self._starting[worker.model] -= 1
+            self._lent.discard(worker)
+            if clean:
+                self._place(worker, worker.model)
+            else:
+                self._retire(worker)
+            self._changed.notify_all()
+
     def _place(self, worker: W, model: str) -> None:
         if self._closed:
             self._retire(worker)
@@ -270,22 +289,43 @@ class Pool(Generic[W]):
                 return
         self._warm.setdefault(model, deque()).append(worker)
 
+    def _next_to_reuse(self) -> tuple[str, W] | None:
+        """A kept process, for a request that waits; with `always` also in place of a spare one."""
+        if self._closed or self._limits.reuse == "never" or not self._kept:
+            return None
+        models = [first] if (first := self._first_unserved()) else []
+        if self._limits.reuse == "always" and not self._draining:
+            models += self._short_of_spares()
+        for model in models:
+            for worker in self._kept.take_where(lambda worker, model=model: worker.model == model, 1):  # type: ignore[misc]
+                self._lent.add(worker)
+                return model, worker
+        return None
+
     def _next_to_start(self) -> str | None:
         """The model that most needs another process, if there is room for one. Makes room if it can."""
         if self._closed or self._breaker.is_open or (self._breaker.failing and self._starting.total()):
             return None
-        waiting = Counter(place.model for place in self._queue)
-        unserved = waiting - self._starting
-        first = next((place.model for place in self._queue if unserved[place.model]), None)
+        first = self._first_unserved()
         if not self._has_room():
-            if first and len(self._ending) < unserved.total():
+            if first and len(self._ending) < self._unserved().total():
                 self._make_room(first)
             return None
         if first or self._draining:
             return first
+        return next((m for m in self._short_of_spares() if not self._spare(m) or not self._refill_in()), None)
+
+    def _unserved(self) -> Counter[str]:
+        """Requests that wait, for each model, and for which nothing starts yet."""
+        return Counter(place.model for place in self._queue) - self._starting
+
+    def _first_unserved(self) -> str | None:
+        unserved = self._unserved()
+        return next((place.model for place in self._queue if unserved[place.model]), None)
+
+    def _short_of_spares(self) -> list[str]:
         now = self._clock()
-        short = (m for m in reversed(self._demand.models()) if self._spare(m) < self._demand.spares(m, now))
-        return next((m for m in short if not self._spare(m) or not self._refill_in()), None)
+        return [m for m in reversed(self._demand.models()) if self._spare(m) < self._demand.spares(m, now)]
 
     def _refill_in(self) -> float:
         return max(0.0, self._lent_at + REFILL_AFTER_SECONDS - self._clock())

@@ -154,6 +154,9 @@ class Worker:
         self._told = self._body(prompt)
         return [*lines, conversation.request_body("body", self._told)]
 
+    def wipe(self) -> None:
+        raise NotImplementedError
+
     def settle(self) -> None:
         """When the answer is there: makes the process ready for the next question, in a thread of its own."""
         self._settling = threading.Thread(target=self._settle, daemon=True, name=f"claude-{self.pid}-settle")

@@ -158,6 +158,7 @@ def limits(settings: Settings) -> Limits:
         queue_seconds=settings.queue.timeout,
         kept=most // 2 if settings.pool.keep else 0,
         kept_seconds=settings.pool.keep,
+        reuse=settings.pool.reuse,
         process_bytes=settings.pool.process_memory << 20,
         reserve_bytes=settings.pool.spare_memory << 20,
     )

@@ -31,12 +31,19 @@ class Worker:
         self._starts = started
 
         self.resident = 1
+        self.wiped = 0
+        self.fail_with: Exception | None = None
 
     def terminate(self) -> None:
         self.terminated = True
 
     def kill(self) -> None:
         self.terminated = True
+
+    def wipe(self) -> None:
+        if self.fail_with:
+            raise self.fail_with
+        self.wiped += 1
 
     def close(self) -> None:
         self.closings += 1
@@ -776,6 +783,53 @@ def test_a_model_that_nobody_asks_for_is_forgotten(opened, starts):
     clock.now += FORGET_AFTER_SECONDS - 5
     pool.leave(lent(pool, "sonnet"))
     wait_until(lambda: set(pool.status()["warm"]) <= {"sonnet", "haiku"}, SOON, "opus is forgotten")
+
+
+# ---- reuse
+
+
+def test_a_kept_process_serves_no_other_conversation_unless_it_may(opened, starts):  # threat 9
+    pool = opened("sonnet", warm=0, most=4, kept=2)
+    worker = kept(pool, b"one")
+    assert lent(pool, "sonnet").worker is not worker
+    assert (worker.wiped, starts.begun) == (0, 2)
+
+
+@pytest.mark.parametrize("reuse", ["under-pressure", "always"])
+def test_who_waits_gets_the_longest_kept_process_of_the_model_wiped(reuse: str, opened, starts):
+    pool = opened("sonnet", warm=0, most=4, kept=3, reuse=reuse)
+    places = [lent(pool, model) for model in ("opus", "sonnet", "sonnet")]
+    other, first, second = (place.worker for place in places)
+    for number, place in enumerate(places):
+        pool.keep(place, str(number).encode())
+    begun = starts.begun
+    assert lent(pool, "sonnet").worker is first
+    assert (first.wiped, second.wiped, other.wiped, starts.begun) == (1, 0, 0, begun)
+    assert pool.resume(b"1") is None
+    assert pool.resume(b"2").worker is second
+
+
+@pytest.mark.parametrize(("reuse", "wiped"), [("under-pressure", 0), ("always", 1)])
+def test_in_place_of_a_spare_one_it_is_wiped_only_always(reuse: str, wiped: int, opened, starts):
+    pool = opened("sonnet", warm=1, most=4, kept=2, reuse=reuse)
+    worker = kept(pool, b"one")
+    wait_until(lambda: warm(pool) == 1, SOON, "a spare one")
+    assert (worker.wiped, starts.begun) == (wiped, 2 - wiped)
+
+
+def test_one_that_cannot_be_wiped_is_ended_and_another_one_starts(opened, starts):  # threat 9
+    pool = opened("sonnet", warm=0, most=4, kept=2, reuse="always")
+    worker = kept(pool, b"one")
+    worker.fail_with = CliCrashed("It ended.")
+    assert lent(pool, "sonnet").worker is not worker
+    wait_until(worker.closed.is_set, SOON, "it is gone")
+
+
+def test_when_all_room_is_taken_a_kept_one_is_wiped_and_none_is_ended(opened, starts):
+    pool = opened("sonnet", warm=0, most=1, kept=1, reuse="under-pressure")
+    worker = kept(pool, b"one")
+    assert lent(pool, "sonnet").worker is worker
+    assert (worker.terminated, starts.begun) == (False, 1)
 
 
 # ---- demand and memory
