@@ -1,6 +1,10 @@
 """How gunicorn runs the gateway. The only file that knows gevent: app/ is written with plain threads, locks and
 sockets, which the gevent worker replaces by its own before the application is loaded."""
 
+from _thread import start_new_thread  # before gevent replaces it
+from collections import deque
+from select import epoll  # before gevent takes it away
+
 from gevent import Timeout, get_hub, monkey
 
 monkey.patch_all()  # before anything of the application is imported
@@ -15,11 +19,10 @@ import threading  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from gevent.threadpool import ThreadPool  # noqa: E402
-
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from app import services, settings  # noqa: E402  # found by the line above
+from app.api.relay import RelayThread  # noqa: E402
 from app.errors import PosternError  # noqa: E402
 from app.services.ground import prepare  # noqa: E402
 from app.web.bodies import TimedBodies  # noqa: E402
@@ -83,14 +86,32 @@ def _within(seconds):
     return Timeout(seconds, TimeoutError)
 
 
+def _calls_in_loop():
+    """A function that has others called in the event loop; it may be called from any thread."""
+    waiting = deque()
+    watcher = get_hub().loop.async_()
+
+    def call():
+        while waiting:
+            waiting.popleft()()
+
+    def in_loop(do):
+        waiting.append(do)
+        watcher.send()
+
+    watcher.start(call)
+    return in_loop
+
+
 def post_worker_init(worker):
     worker.wsgi.wsgi_app = TimedBodies(worker.wsgi.wsgi_app, _settings.http.body_timeout, _within)
     running = worker.wsgi.extensions[services.EXTENSION]
     running.off_loop.use(get_hub().threadpool.apply)
     running.off_loop(running.keys.close_expired)  # its thread and descriptors are there from now on
     if not worker.cfg.is_ssl:  # what is written to an encrypted connection's descriptor would go out in the clear
-        threads = ThreadPool(running.most_choices).apply
-        running = worker.wsgi.extensions[services.EXTENSION] = dataclasses.replace(running, stream_threads=threads)
+        relay = RelayThread(epoll(), _calls_in_loop())
+        start_new_thread(relay.run, ())
+        running = worker.wsgi.extensions[services.EXTENSION] = dataclasses.replace(running, carry=relay.carry)
     told = threading.Event()
     threading.Thread(target=_drain, args=(worker, running, told), daemon=True, name="drain").start()
     gunicorns_own = signal.getsignal(signal.SIGTERM)

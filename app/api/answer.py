@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from flask import Response, jsonify, request
 
 from app.api import errors
-from app.api.relay import Relay, Threads
+from app.api.relay import Passage, Relay
 from app.claude.completion import Batch, Completion
 from app.claude.events import StreamEvent
 from app.errors import PosternError
@@ -63,14 +63,14 @@ def stream(
     answer: Answer,
     gone: Callable[[], bool],
     timing: Timing,
-    threads: Threads | None = None,
+    carry: Callable[[Passage], None] | None = None,
 ) -> Response:
     """Waits up to `timing.status_hold` seconds for the first event, so that a failure before it keeps its true status.
 
-    `gone` tells that the client left, and raises what else ends the answer. With `threads` of the system, the bulk of
-    the deltas goes through one of them.
+    `gone` tells that the client left, and raises what else ends the answer. With `carry`, the bulk of the deltas goes
+    through another thread.
     """
-    relay = _relay(completion, answer, threads)
+    relay = _relay(completion, answer, carry)
     batches = completion.batches()
     try:
         first = _first(batches, gone, timing.status_hold)
@@ -129,15 +129,15 @@ def _first(batches: Iterator[Batch], gone: Callable[[], bool], seconds: float) -
     return []
 
 
-def _relay(completion: Completion, answer: Answer, threads: Threads | None) -> Callable[[], bool]:
+def _relay(completion: Completion, answer: Answer, carry: Callable[[Passage], None] | None) -> Callable[[], bool]:
     connection = request.environ.get("gunicorn.socket")
-    if threads is None or connection is None or request.environ["SERVER_PROTOCOL"] != "HTTP/1.1":
+    if carry is None or connection is None or request.environ["SERVER_PROTOCOL"] != "HTTP/1.1":
         return lambda: False
 
     def encode(events: list[StreamEvent]) -> bytes:
         return b"".join([answer.encode(0, event) for event in events])
 
-    return Relay(connection, threads, completion.deltas, encode).run
+    return Relay(connection, carry, completion.deltas, encode).run
 
 
 def _chunks(

@@ -1,76 +1,158 @@
-"""The deltas of a stream, from the CLI to the client in a system thread.
+"""The deltas of all streams, from the CLIs to the clients, in one system thread.
 
 To wait for each of them in the event loop costs more than all that is done with them (docs/architecture.md). Whatever
-is not the usual is left to the loop: every other event, an end, a client that is slow or gone.
+is not the usual is left to the loop: every other event, an end, a silence, a client that is slow or gone.
 """
 
 import os
 import socket
+import threading
+import time
 from collections.abc import Callable
-from contextlib import closing
-from typing import IO, Any, TypeAlias
+from typing import IO, Protocol, TypeAlias
 
-from app.claude.events import Events, StreamEvent
+from app.claude.events import StreamEvent
 
-# So often the loop looks whether the stream may go on. A tick of the CLI's silence comes on top.
-SLICE_SECONDS = 0.5
+# So often the loop looks whether the stream may go on.
+SLICE_SECONDS = 2.0
+# A stream that says nothing for so long is the loop's again, which may have to tell its client that it lives.
+_SILENT_SECONDS = 0.25
+_SWEEP_SECONDS = 0.25
+# Of select, which gevent takes away. The second one: the client has closed its end, or its direction at least.
+_EPOLLIN, _EPOLLRDHUP = 1, 0x2000
 
-Threads: TypeAlias = Callable[[Callable[[], Any]], Any]
 Encode: TypeAlias = Callable[[list[StreamEvent]], bytes]
-Outcome: TypeAlias = tuple[bool, bytes | Exception]
+
+
+class Source(Protocol):
+    """What a CLI says, read without waiting (app.claude.turn.Deltas)."""
+
+    def fileno(self) -> int: ...
+    def read(self) -> list[StreamEvent] | None: ...
+    def close(self) -> None: ...
+
+
+class Poller(Protocol):
+    """select.epoll"""
+
+    def register(self, fd: int, eventmask: int = ...) -> None: ...
+    def unregister(self, fd: int) -> None: ...
+    def poll(self, timeout: float) -> list[tuple[int, int]]: ...
+
+
+class Passage:
+    """One stream in the thread: chunks of HTTP/1.1 in between those that the server writes."""
+
+    def __init__(self, source: Source, client: IO[bytes], encode: Encode):
+        self.over = threading.Event()
+        self.sent = False
+        self.unsent = b""
+        self.error: Exception | None = None
+        self.source = source
+        self.client = client
+        self._encode = encode
+        self._begun_at = self._heard_at = time.monotonic()
+
+    def step(self) -> bool:
+        """Passes on what has come; False when the loop must go on. Logs nothing and takes no lock: these are its."""
+        try:
+            events = self.source.read()
+            if events is None:
+                return False
+            self._heard_at = time.monotonic()
+            if data := self._encode(events):  # an empty chunk would be the last
+                self.sent = True
+                self.unsent = self._write(b"%x\r\n%b\r\n" % (len(data), data))
+        except Exception as error:  # raised anew in the loop
+            self.error = error
+        return not self.error and not self.unsent
+
+    def may_stay(self, now: float) -> bool:
+        return now - self._heard_at < _SILENT_SECONDS and now - self._begun_at < SLICE_SECONDS
+
+    def close(self) -> None:
+        self.source.close()
+        self.client.close()
+
+    def _write(self, chunk: bytes) -> bytes:
+        """What the client does not take at once. All of it when it is gone: the loop's write tells of that."""
+        try:
+            return chunk[self.client.write(chunk) or 0 :]
+        except OSError:
+            return chunk
+
+
+class RelayThread:
+    """`run` is its whole life, in a system thread of its own; `carry` is called in the loop.
+
+    `in_loop` has a function called in the event loop, soon; it may be called from any thread.
+    """
+
+    def __init__(self, poller: Poller, in_loop: Callable[[Callable[[], None]], object]):
+        self._poller = poller
+        self._in_loop = in_loop
+        self._passages: dict[int, Passage] = {}
+
+    def carry(self, passage: Passage) -> None:
+        """Returns when the loop must go on with it."""
+        both = passage.source.fileno(), passage.client.fileno()
+        self._passages.update(dict.fromkeys(both, passage))
+        self._poller.register(both[1], _EPOLLRDHUP)
+        self._poller.register(both[0], _EPOLLIN)
+        passage.over.wait()
+
+    def run(self) -> None:
+        sweep_at = 0.0
+        while True:
+            for number, _ in self._poller.poll(_SWEEP_SECONDS if self._passages else -1):
+                passage = self._passages.get(number)
+                if passage and (number == passage.client.fileno() or not passage.step()):
+                    self._end(passage)
+            now = time.monotonic()
+            if now >= sweep_at:
+                sweep_at = now + _SWEEP_SECONDS
+                for passage in {passage for passage in list(self._passages.values()) if not passage.may_stay(now)}:
+                    self._end(passage)
+
+    def _end(self, passage: Passage) -> None:
+        for number in (passage.source.fileno(), passage.client.fileno()):
+            del self._passages[number]
+            self._poller.unregister(number)
+        self._in_loop(passage.over.set)
 
 
 class Relay:
-    """Writes chunks of HTTP/1.1 in between those that the server writes."""
+    """Of one stream."""
 
     def __init__(
-        self, connection: socket.socket, threads: Threads, deltas: Callable[[float], Events | None], encode: Encode
+        self,
+        connection: socket.socket,
+        carry: Callable[[Passage], None],
+        deltas: Callable[[], Source | None],
+        encode: Encode,
     ):
         self._connection = connection
-        self._threads = threads
+        self._carry = carry
         self._deltas = deltas
         self._encode = encode
 
     def run(self) -> bool:
-        """Sends what comes within a slice; False when nothing was sent.
+        """Sends what comes for a while; False when nothing was sent.
 
         Raises PosternError, and OSError where a write of the server's would.
         """
-        deltas = self._deltas(SLICE_SECONDS)
-        if deltas is None:
+        source = self._deltas()
+        if source is None:
             return False
         # A descriptor of its own: when the request is broken off meanwhile, the number may become another client's.
-        client = open(os.dup(self._connection.fileno()), "wb", buffering=0)  # noqa: SIM115  # _send closes it
-        outcome: Outcome = self._threads(lambda: _send(deltas, self._encode, client))
-        sent, unsent = outcome
-        if isinstance(unsent, Exception):
-            raise unsent
-        if unsent:
-            self._connection.sendall(unsent)
-        return sent
-
-
-def _send(deltas: Events, encode: Encode, client: IO[bytes]) -> Outcome:
-    """In the thread: logs nothing and takes no lock, for those are the loop's.
-
-    Gives whether anything was sent, and what could not be, or an exception.
-    """
-    sent = False
-    try:
-        with client, closing(deltas):
-            for events in deltas:
-                if data := encode(events):  # an empty chunk would be the last
-                    sent = True
-                    if unsent := _write(client, b"%x\r\n%b\r\n" % (len(data), data)):
-                        return sent, unsent
-    except Exception as error:  # raised anew in the loop
-        return sent, error
-    return sent, b""
-
-
-def _write(client: IO[bytes], chunk: bytes) -> bytes:
-    """What the client does not take at once. All of it when the client is gone: the loop's write tells of that."""
-    try:
-        return chunk[client.write(chunk) or 0 :]
-    except OSError:
-        return chunk
+        client = open(os.dup(self._connection.fileno()), "wb", buffering=0)  # noqa: SIM115  # the passage closes it
+        passage = Passage(source, client, self._encode)
+        try:
+            self._carry(passage)
+        finally:
+            passage.close()
+        if passage.error:
+            raise passage.error
+        if passage.unsent:
+            self._connection.sendall(passage.unsent)
+        return passage.sent

@@ -29,4 +29,4 @@ def reply(model: str, prompt: Prompt, told: Answer, *, stream: bool, n: int = 1)
     if not stream:
         return answer.whole(completion, told, gone)
     timing = answer.Timing(running.stream.status_hold, running.stream.keepalive, running.write_timeout)
-    return answer.stream(completion, told, gone, timing, running.stream_threads)
+    return answer.stream(completion, told, gone, timing, running.carry)

@@ -12,9 +12,9 @@ from app.claude import continuity
 from app.claude.asking import TICK_SECONDS
 from app.claude.continuity import Keys
 from app.claude.conversation import Prompt
-from app.claude.events import Events, StreamEvent
+from app.claude.events import StreamEvent
 from app.claude.lending import Place
-from app.claude.turn import Patience, Turn
+from app.claude.turn import Deltas, Patience, Turn
 from app.claude.worker import Worker
 from app.errors import CliError, CliTimeout, PosternError
 
@@ -67,9 +67,9 @@ class Completion:
         """
         return self._batches
 
-    def deltas(self, seconds: float) -> Events | None:
+    def deltas(self) -> Deltas | None:
         """Of a single choice, between two batches: see Turn.deltas."""
-        return self._turns[-1].deltas(seconds) if self._alone and self._turns else None
+        return self._turns[-1].deltas() if self._alone and self._turns else None
 
     def cancel(self) -> None:
         """Interrupts what still runs: its upstream connections close."""

@@ -3,7 +3,6 @@
 Unknown fields and unknown types of line are let through, for a newer CLI may say more (threat 25).
 """
 
-from collections.abc import Generator
 from typing import Any, TypeAlias
 
 import msgspec
@@ -109,10 +108,6 @@ Line: TypeAlias = (
     | RateLimitLine
     | ResultLine
 )
-
-# Read in a system thread, and closed there.
-Lines: TypeAlias = Generator[list[Line], None, None]
-Events: TypeAlias = Generator[list[StreamEvent], None, None]
 
 
 class _Head(msgspec.Struct):

@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
@@ -18,15 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from app.claude.events import Line, Lines, parse_line
+from app.claude.events import Line, parse_line
 from app.claude.framing import LineFramer
 from app.errors import CliCrashed, CliTimeout
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 1 << 18
-# One read in the kernel waits that long at the most: struct timeval, a quarter of a second.
-_PATIENCE = struct.pack("ll", 0, 250_000)
+_CHUNK = 1 << 16
 # In one turn. An answer of 128,000 tokens, a line of 400 bytes for each, is within it (threat 21).
 MOST_OUTPUT = 64 * 1024 * 1024
 _STDERR_KEPT = 4096
@@ -180,6 +177,14 @@ class ClaudeProcess(LineProcess):
         super().__init__(command, env, cwd, grace=grace)
         self._unread: list[Line] = []
 
+    def pass_on(self, chunk: bytes, wanted: Callable[[Line], bool]) -> list[Line] | None:
+        """The lines of a chunk that was read from its tap; None when not all are wanted, and `read` gives them."""
+        lines = _parsed(self._lines(chunk))
+        if all(map(wanted, lines)):
+            return lines
+        self._unread = lines
+        return None
+
     def read(self, timeout: float) -> list[Line]:
         """As `read_lines`."""
         if self._unread:
@@ -187,36 +192,45 @@ class ClaudeProcess(LineProcess):
             return lines
         return _parsed(self.read_lines(timeout))
 
-    def read_while(self, wanted: Callable[[Line], bool], seconds: float) -> Lines | None:
-        """The lines that come within `seconds`, until there is one that is not `wanted`: `read` gives that one.
-
-        To be called in place of `read`, and iterated and closed in a system thread, for it waits in the kernel.
-        None while only `read` can go on. Ends when the process does, which `read` tells. Raises CliCrashed.
-        """
+    def tap(self, wanted: Callable[[Line], bool]) -> "Tap | None":
+        """To be read in place of `read`, in another thread. None while only `read` can go on."""
         if self._unread:
             return None
         try:
-            self._io.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)
             # A descriptor of its own: the process may be closed meanwhile, and the number be another's.
-            own = open(os.dup(self._io.fileno()), "rb", buffering=0)  # noqa: SIM115  # whoever iterates closes it
+            own = open(os.dup(self._io.fileno()), "rb", buffering=0)  # noqa: SIM115  # the tap closes it
         except OSError:  # it has been closed
             return None
-        return self._read_while(own, wanted, time.monotonic() + seconds)
+        os.set_blocking(own.fileno(), False)  # a socket with a time limit is so anyway
+        return Tap(self, own, wanted)
 
-    def _read_while(self, own: IO[bytes], wanted: Callable[[Line], bool], deadline: float) -> Lines:
-        with own:
-            os.set_blocking(own.fileno(), True)
-            try:
-                while time.monotonic() < deadline and (chunk := own.read(_CHUNK)) != b"":
-                    lines = _parsed(self._lines(chunk)) if chunk else []
-                    if not all(map(wanted, lines)):
-                        self._unread = lines
-                        return
-                    yield lines
-            except OSError:
-                return
-            finally:
-                os.set_blocking(own.fileno(), False)
+
+class Tap:
+    """What a process says, for as long as each line is wanted."""
+
+    def __init__(self, process: ClaudeProcess, source: IO[bytes], wanted: Callable[[Line], bool]):
+        self._process = process
+        self._source = source
+        self._wanted = wanted
+
+    def fileno(self) -> int:
+        return self._source.fileno()
+
+    def read(self) -> list[Line] | None:
+        """What there is, without waiting. None when only the process's own `read` can go on: at its end, too.
+
+        Raises CliCrashed.
+        """
+        try:
+            chunk = self._source.read(_CHUNK)
+        except OSError:
+            return None
+        if not chunk:
+            return [] if chunk is None else None
+        return self._process.pass_on(chunk, self._wanted)
+
+    def close(self) -> None:
+        self._source.close()
 
 
 def _parsed(lines: Iterable[bytes]) -> list[Line]:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,9 +12,7 @@ from app.claude.asking import TICK_SECONDS, Asked, Asking, check_control
 from app.claude.conversation import Block, Prompt
 from app.claude.events import (
     AssistantLine,
-    Events,
     Line,
-    Lines,
     RateLimitLine,
     ResultLine,
     StreamEvent,
@@ -37,10 +35,18 @@ _ANSWERED = frozenset({"end_turn", "stop_sequence"})
 RESTART: StreamEvent = {"type": "postern_restart"}
 
 
+class Tapped(Protocol):
+    """app.claude.process.Tap"""
+
+    def fileno(self) -> int: ...
+    def read(self) -> list[Line] | None: ...
+    def close(self) -> None: ...
+
+
 class Process(Asked, Protocol):
     """What a turn needs of a `claude` process that has been made ready (app.claude.worker)."""
 
-    def read_while(self, wanted: Callable[[Line], bool], seconds: float) -> Lines | None: ...
+    def tap(self, wanted: Callable[[Line], bool]) -> Tapped | None: ...
     def kill(self) -> None: ...
 
 
@@ -109,23 +115,18 @@ class Turn:
                 # Again when the batch is taken: a reader that is slow makes no silence of the CLI's.
                 self._heard_at = self._clock()
 
-    def deltas(self, seconds: float) -> Events | None:
-        """The deltas that come within `seconds`, until there is another event: `events()` gives that one.
+    def deltas(self) -> "Deltas | None":
+        """The deltas that come until there is another event: `events()` gives that one.
 
-        To be called between two items of `events()`, and iterated and closed in a system thread, for it waits in the
-        kernel. None while there is nothing that could be read so. Raises CliTimeout.
+        To be called between two items of `events()`, and read in another thread. None while there is nothing that could
+        be read so. Raises CliTimeout.
         """
         if self._empty or self._done:
             return None
         self._heard_at = self._clock()
         self._check_time()
-        batches = self._process.read_while(_is_delta, seconds)
-        return None if batches is None else self._deltas(batches)
-
-    def _deltas(self, batches: Lines) -> Events:
-        with closing(batches):
-            for lines in batches:
-                yield [line.event for line in lines if isinstance(line, StreamEventLine)]
+        tap = self._process.tap(_is_delta)
+        return None if tap is None else Deltas(tap)
 
     def _interpret(self, line: Line) -> Iterator[StreamEvent]:
         if self._done:
@@ -219,6 +220,22 @@ class Turn:
     def _check_whole_time(self) -> None:
         if self._clock() - self._begun_at > self._patience.whole_turn:
             raise CliTimeout("The claude CLI did not answer in time.", detail="the turn took too long")
+
+
+class Deltas:
+    """Never waits."""
+
+    def __init__(self, tap: Tapped):
+        self._tap = tap
+        self.fileno = tap.fileno
+        self.close = tap.close
+
+    def read(self) -> list[StreamEvent] | None:
+        """None when there is something else, or the end. Raises CliCrashed."""
+        lines = self._tap.read()
+        if lines is None:
+            return None
+        return [line.event for line in lines if isinstance(line, StreamEventLine)]
 
 
 def _is_delta(line: Line) -> bool:

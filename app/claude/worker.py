@@ -13,8 +13,8 @@ from app.claude.abilities import Abilities
 from app.claude.account import credentials, hide_person, with_login
 from app.claude.command import TOOL_SERVER, Installation, command_line, environment
 from app.claude.conversation import JsonLine, Prompt
-from app.claude.events import ControlRequestLine, ControlResponseLine, Line, Lines, ResultLine
-from app.claude.process import ClaudeProcess, run_and_read
+from app.claude.events import ControlRequestLine, ControlResponseLine, Line, ResultLine
+from app.claude.process import ClaudeProcess, Tap, run_and_read
 from app.claude.tools import Call, ToolServer
 from app.errors import CliCrashed, CliError, CliRefused, CliTimeout
 
@@ -112,8 +112,8 @@ class Worker:
             self._turn_open = False
         return lines
 
-    def read_while(self, wanted: Callable[[Line], bool], seconds: float) -> Lines | None:
-        return self._process.read_while(wanted, seconds)
+    def tap(self, wanted: Callable[[Line], bool]) -> Tap | None:
+        return self._process.tap(wanted)
 
     def kill(self) -> None:
         self._process.kill()

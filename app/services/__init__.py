@@ -76,9 +76,8 @@ class Services:
     off_loop: OffLoop
     upkeep: Upkeep
     responses: KeptResponses
-    # Runs a function in a system thread, and gives its result; None where nothing can. For streams only, each of which
-    # may keep a thread busy: there are `most_choices`.
-    stream_threads: Callable[[Callable[[], Any]], Any] | None = None
+    # Carries a stream's deltas in a thread of the system (app.api.relay); None where nothing can.
+    carry: Callable[[Any], None] | None = None
     shown_once: ShownOnce[tuple[str, Key]] = field(default_factory=ShownOnce)
     clock: Callable[[], float] = time.time
 

@@ -1,23 +1,29 @@
-"""Deltas from one end of a socket to another, in a thread as under gunicorn."""
+"""Deltas from one end of a socket to another, in the thread that carries those of all streams."""
 
 import os
+import select
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from app.api.relay import Relay
+from app.api.relay import SLICE_SECONDS, Passage, Relay, RelayThread
 from app.errors import CliCrashed
 from tests.support.processes import open_files
 
 MEGABYTE = 1 << 20
 
 
-def in_thread(work: Callable[[], Any]) -> Any:
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(work).result()
+@pytest.fixture(scope="module")
+def thread() -> RelayThread:
+    made = RelayThread(select.epoll(), lambda do: do())
+    threading.Thread(target=made.run, daemon=True).start()
+    return made
 
 
 @pytest.fixture
@@ -30,42 +36,121 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, client
 
 
-def relay(ours: socket.socket, *steps: list[str] | Exception, threads: Callable[..., Any] = in_thread) -> Relay:
-    def deltas(seconds: float) -> Iterator[list[dict[str, str]]]:
-        for step in steps:
-            if isinstance(step, Exception):
-                raise step
-            yield [{"text": text} for text in step]
+class Source:
+    """What is said to it comes out, word by word; "end" is something that is not for the thread."""
 
-    def encode(events: list[dict[str, str]]) -> bytes:
-        return "".join(event["text"] for event in events).encode()
+    def __init__(self, *said: str):
+        self._in, self._out = socket.socketpair()
+        self._out.setblocking(False)
+        self.reads = 0
+        self.fileno = self._out.fileno
+        self.say(*said)
 
-    return Relay(ours, threads, deltas, encode)
+    def say(self, *said: str) -> None:
+        for word in said:
+            self._in.send(word.encode() + b" ")
+
+    def read(self) -> list[Any] | None:
+        self.reads += 1
+        try:
+            words = self._out.recv(1 << 16).decode().split()
+        except BlockingIOError:
+            return []
+        if "crash" in words:
+            raise CliCrashed("It ended.")
+        return None if not words or "end" in words else [{"text": word} for word in words]
+
+    def close(self) -> None:
+        self._in.close()
+        self._out.close()
 
 
-def test_each_batch_is_a_chunk_and_one_without_anything_none(ends):
+def encode(events: list[Any]) -> bytes:
+    return "".join(event["text"] for event in events if event["text"] != "nothing").encode()
+
+
+def relay(ours: socket.socket, source: Source, carry: Callable[[Passage], None]) -> Relay:
+    return Relay(ours, carry, lambda: source, encode)
+
+
+def test_what_comes_together_is_a_chunk(ends, thread):
     ours, client = ends
-    assert relay(ours, ["a", "b"], [], [""], ["c" * 17]).run() is True
-    assert client.recv(100) == b"2\r\nab\r\n11\r\n" + b"c" * 17 + b"\r\n"
+    with ThreadPoolExecutor(1) as pool:
+        source = Source("a", "b")
+        running = pool.submit(relay(ours, source, thread.carry).run)
+        assert client.recv(100) == b"2\r\nab\r\n"
+        source.say("c" * 17)
+        assert client.recv(100) == b"11\r\n" + b"c" * 17 + b"\r\n"
+        source.say("end")
+        assert running.result(5) is True
 
 
-def test_nothing_sent_is_told(ends):
-    ours, _ = ends
-    assert relay(ours, [""]).run() is False
-
-
-def test_where_nothing_can_be_read_so_no_thread_is_asked_for(ends):
-    ours, _ = ends
-    assert Relay(ours, pytest.fail, lambda seconds: None, pytest.fail).run() is False
-
-
-def test_what_a_slow_client_does_not_take_at_once_is_sent_by_the_caller_and_nothing_is_read_meanwhile(ends):
+def test_nothing_sent_is_told(ends, thread):
     ours, client = ends
+    assert relay(ours, Source("nothing", "end"), thread.carry).run() is False
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        client.recv(100)
 
-    def slowly(work: Callable[[], Any]) -> Any:
-        outcome = in_thread(work)
-        reader.append(ThreadPoolExecutor(1).submit(read))
-        return outcome
+
+def test_where_nothing_can_be_read_so_nothing_is_carried(ends):
+    ours, _ = ends
+    assert Relay(ours, pytest.fail, lambda: None, pytest.fail).run() is False
+
+
+def test_a_stream_that_says_nothing_is_the_callers_again_soon(ends, thread):
+    ours, _ = ends
+    began = time.monotonic()
+    assert relay(ours, Source("a"), thread.carry).run() is True
+    assert 0.2 < time.monotonic() - began < 1.5
+
+
+def test_a_stream_that_goes_on_and_on_is_the_callers_again_from_time_to_time(ends, thread):
+    ours, client = ends
+    source, over = Source(), threading.Event()
+
+    def talk() -> None:
+        while not over.wait(0.02):
+            source.say("a")
+
+    with ThreadPoolExecutor(1) as pool:
+        talking = pool.submit(talk)
+        began = time.monotonic()
+        assert relay(ours, source, thread.carry).run() is True
+        over.set()
+        with suppress(OSError):  # it is closed by then
+            talking.result(5)
+    assert SLICE_SECONDS - 0.1 < time.monotonic() - began < SLICE_SECONDS + 1.5
+    assert len(client.recv(MEGABYTE)) > 50 * len(b"1\r\na\r\n")
+
+
+def test_many_streams_at_once_do_not_mix(thread):
+    pairs = [socket.socketpair() for _ in range(40)]
+    with ThreadPoolExecutor(40) as pool:
+        sources = [Source() for _ in pairs]
+        running = [
+            pool.submit(relay(ours, source, thread.carry).run) for (ours, _), source in zip(pairs, sources, strict=True)
+        ]
+        for round_ in range(20):
+            for number, source in enumerate(sources):
+                source.say(f"{number}:{round_},")
+            time.sleep(0.005)
+        for source in sources:
+            source.say("end")
+        assert all(outcome.result(5) for outcome in running)
+    for number, (ours, client) in enumerate(pairs):
+        with ours, client:
+            ours.shutdown(socket.SHUT_WR)
+            told = b"".join(iter(lambda client=client: client.recv(MEGABYTE), b""))
+            said = "".join(line for line in told.decode().split("\r\n")[1::2])
+            # What came in the same moment as the end is left to the caller, with it.
+            assert f"{number}:0,{number}:1,".startswith(said[:4])
+            assert said == "".join(f"{number}:{round_}," for round_ in range(said.count(",")))
+
+
+def test_what_a_slow_client_does_not_take_at_once_is_sent_by_the_caller_and_nothing_is_read_meanwhile(ends, thread):
+    ours, client = ends
+    large, source = "a" * 8 * MEGABYTE, Source("large", "c")
 
     def read() -> bytes:
         found = b""
@@ -74,55 +159,78 @@ def test_what_a_slow_client_does_not_take_at_once_is_sent_by_the_caller_and_noth
         return found
 
     reader: list[Any] = []
-    assert relay(ours, ["a" * 8 * MEGABYTE], ["c"], threads=slowly).run() is True
-    assert reader[0].result() == b"800000\r\n" + b"a" * 8 * MEGABYTE + b"\r\n"
+
+    def slowly(passage: Passage) -> None:
+        thread.carry(passage)
+        reader.append(ThreadPoolExecutor(1).submit(read))
+
+    assert Relay(ours, slowly, lambda: source, lambda events: large.encode()).run() is True
+    assert reader[0].result() == b"800000\r\n" + large.encode() + b"\r\n"
+    assert source.reads == 1
 
 
-def test_a_client_that_does_not_read_is_given_up_after_the_time_of_its_connection(ends):
+def test_a_client_that_does_not_read_is_given_up_after_the_time_of_its_connection(ends, thread):
     ours, _ = ends
     with pytest.raises(TimeoutError):
-        relay(ours, ["a" * 8 * MEGABYTE]).run()
+        Relay(ours, thread.carry, lambda: Source("large"), lambda events: b"a" * 8 * MEGABYTE).run()
 
 
-def test_a_client_that_is_gone_is_an_error_of_the_connection(ends):
+def test_a_client_that_leaves_is_missed_at_once_also_while_nothing_is_said(ends, thread):
+    ours, client = ends
+    with ThreadPoolExecutor(1) as pool:
+        source = Source("a")
+        running = pool.submit(relay(ours, source, thread.carry).run)
+        client.recv(100)
+        left = time.monotonic()
+        client.close()
+        assert running.result(5) is True
+        assert time.monotonic() - left < 0.15
+
+
+def test_a_client_that_is_gone_already_is_told_by_the_next_write(ends, thread):
     ours, client = ends
     client.close()
+    relay(ours, Source("a", "b"), thread.carry).run()
     with pytest.raises(BrokenPipeError):
-        relay(ours, ["a"], ["b"]).run()
+        ours.sendall(b"a")
 
 
-def test_a_failure_is_raised_where_the_relay_was_called(ends):
+def test_a_failure_is_raised_where_the_relay_was_called(ends, thread):
     ours, client = ends
-    with pytest.raises(CliCrashed):
-        relay(ours, ["a"], CliCrashed("It ended.")).run()
-    assert client.recv(100) == b"1\r\na\r\n"
+    with ThreadPoolExecutor(1) as pool:
+        source = Source("a")
+        running = pool.submit(relay(ours, source, thread.carry).run)
+        assert client.recv(100) == b"1\r\na\r\n"
+        source.say("crash")
+        with pytest.raises(CliCrashed):
+            running.result(5)
 
 
-def test_a_connection_that_is_closed_meanwhile_is_no_other_clients(ends):
+def test_a_connection_that_is_closed_meanwhile_is_no_other_clients(ends, thread):
     ours, client = ends
 
-    def interrupted(work: Callable[[], Any]) -> Any:
+    def interrupted(passage: Passage) -> None:
         number = ours.fileno()
         ours.close()
         os.dup2(other.fileno(), number)
         try:
-            return in_thread(work)
+            thread.carry(passage)
         finally:
             os.close(number)
 
     other, others_client = socket.socketpair()
     with other, others_client:
-        relay(ours, ["a"], threads=interrupted).run()
+        relay(ours, Source("a"), interrupted).run()
         assert client.recv(100) == b"1\r\na\r\n"
         others_client.setblocking(False)
         with pytest.raises(BlockingIOError):
             others_client.recv(100)
 
 
-def test_no_descriptor_is_left_over(ends):
+def test_no_descriptor_is_left_over(ends, thread):  # threat 24
     ours, _ = ends
     before = open_files(os.getpid())
-    relay(ours, ["a"]).run()
+    relay(ours, Source("a", "end"), thread.carry).run()
     with pytest.raises(CliCrashed):
-        relay(ours, CliCrashed("It ended.")).run()
+        relay(ours, Source("crash"), thread.carry).run()
     assert open_files(os.getpid()) == before

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,9 +69,8 @@ class Worker:
             raise batch
         return batch
 
-    def read_while(self, wanted: Callable[[Line], bool], seconds: float) -> Iterator[list[Line]]:
-        self.readers.add(threading.current_thread())
-        yield [text("more")]
+    def tap(self, wanted: Callable[[Line], bool]) -> Any:
+        return SimpleNamespace(fileno=lambda: -1, read=lambda: [text("more")], close=lambda: None)
 
     def kill(self) -> None:
         self.terminated = True
@@ -177,15 +177,15 @@ def test_a_single_choice_is_taken_in_the_thread_of_its_reader(complete):
 
 def test_the_deltas_of_a_single_choice_can_be_read_in_another_thread(complete):
     completion = complete(Lender(Worker([START, text("a")])))
-    assert completion.deltas(1) is None
+    assert completion.deltas() is None
     first_full(completion.batches())
-    assert [event["delta"]["text"] for event in next(completion.deltas(1))] == ["more"]
+    assert [event["delta"]["text"] for event in completion.deltas().read()] == ["more"]
 
 
 def test_the_deltas_of_several_choices_come_with_their_batches_only(complete):
     completion = complete(Lender(*[Worker([START, text("a")]) for _ in range(2)]), 2)
     first_full(completion.batches())
-    assert completion.deltas(1) is None
+    assert completion.deltas() is None
 
 
 def test_several_choices_have_threads_of_their_own(complete):

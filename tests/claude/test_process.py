@@ -10,7 +10,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -192,57 +192,63 @@ def saying(first: bytes, then: str = "cat") -> Iterator[ClaudeProcess]:
         yield process
 
 
+def tapped(process: ClaudeProcess, seconds: float = 5) -> Iterator[list[str]]:
+    """What the tap gives, as kinds; ends when only `read` can go on, or when so many seconds were silent."""
+    tap = process.tap(is_delta)
+    assert tap
+    with closing(tap):
+        while select.select([tap], [], [], seconds)[0] and (lines := tap.read()) is not None:
+            yield said(lines)
+
+
 def test_what_is_wanted_is_read_in_place_of_read_and_the_rest_by_it():
     with saying(lines_of("delta", "delta")) as process:
-        found = process.read_while(is_delta, 5)
-        assert said(next(found)) == ["delta", "delta"]
+        found = tapped(process)
+        assert next(found) == ["delta", "delta"]
         process.write([{"type": "stream_event", "event": {"type": kind}} for kind in ("delta", "stop", "delta")])
         assert not any(found)
-        assert process.read_while(is_delta, 5) is None  # what was not wanted comes first
+        assert process.tap(is_delta) is None  # what was not wanted comes first
         assert said(process.read(1)) == ["delta", "stop", "delta"]
         assert process.read(0.01) == []  # with its time limit
 
 
 def test_half_a_line_waits_for_the_other_half():
     with saying(lines_of("delta") + b'{"type":"stream_') as process:
-        found = process.read_while(is_delta, 0.3)
-        assert [said(lines) for lines in found if lines] == [["delta"]]
+        assert [kinds for kinds in tapped(process, 0.3) if kinds] == [["delta"]]
         process.write([{}])
         with pytest.raises(CliCrashed, match="not understood"):
             process.read(5)
 
 
-def test_reading_what_is_wanted_ends_after_its_time_and_leaves_nothing_open():  # threat 24
+def test_a_tap_never_waits_and_leaves_nothing_open():  # threat 24
     with saying(lines_of("delta")) as process:
         before = open_files(os.getpid())
-        begun = time.monotonic()
-        assert [said(lines) for lines in process.read_while(is_delta, 0.4) if lines] == [["delta"]]
-        assert 0.4 <= time.monotonic() - begun < 1.5
-        begun_only = process.read_while(is_delta, 0.1)
-        next(begun_only)
-        begun_only.close()
+        assert list(tapped(process, 0.4)) == [["delta"]]
+        with closing(process.tap(is_delta)) as tap:
+            assert tap.read() == []
         assert open_files(os.getpid()) == before
         assert process.read(0.01) == []
 
 
 def test_an_end_while_reading_what_is_wanted_is_told_by_read():  # threat 18
     with saying(lines_of("delta"), then="true") as process:
-        assert [said(lines) for lines in process.read_while(is_delta, 5)] == [["delta"]]
+        assert list(tapped(process)) == [["delta"]]
         with pytest.raises(CliCrashed, match="ended unexpectedly"):
             process.read(1)
 
 
 def test_what_cannot_be_understood_is_a_crash_there_too():  # threat 18
     with saying(b"what?\n") as process, pytest.raises(CliCrashed, match="not understood"):
-        list(process.read_while(is_delta, 5))
+        list(tapped(process))
 
 
 def test_a_process_that_was_closed_is_read_no_more():
     with saying(lines_of("delta")) as process:
-        found = process.read_while(is_delta, 5)
+        tap = process.tap(is_delta)
         process.close()
-        assert process.read_while(is_delta, 5) is None
-        assert [said(lines) for lines in found] == [["delta"]]  # from a descriptor of its own
+        assert process.tap(is_delta) is None
+        assert said(tap.read()) == ["delta"]  # from a descriptor of its own
+        tap.close()
 
 
 def read_until_it_fails(process: ClaudeProcess) -> None:

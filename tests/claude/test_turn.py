@@ -14,7 +14,6 @@ from app.claude.events import (
     ControlResponse,
     ControlResponseLine,
     Line,
-    Lines,
     RateLimit,
     RateLimitLine,
     ResultLine,
@@ -87,10 +86,8 @@ class ScriptedProcess:
         self.log.append("read")
         return step
 
-    def read_while(self, wanted: Callable[[Line], bool], seconds: float) -> Lines | None:
-        """Until the next step with something that is not wanted, or silence."""
-        while self._steps and isinstance(step := self._steps[0], list) and all(map(wanted, step)):
-            yield self._steps.pop(0)
+    def tap(self, wanted: Callable[[Line], bool]) -> "ScriptedTap":
+        return ScriptedTap(self._steps, wanted)
 
     def kill(self) -> None:
         self.killed += 1
@@ -98,6 +95,26 @@ class ScriptedProcess:
     @property
     def steps_left(self) -> int:
         return len(self._steps)
+
+
+class ScriptedTap:
+    """Until the next step with something that is not wanted, or silence."""
+
+    def __init__(self, steps: list[Step], wanted: Callable[[Line], bool]):
+        self._steps = steps
+        self._wanted = wanted
+
+    def fileno(self) -> int:
+        return -1
+
+    def read(self) -> list[Line] | None:
+        if self._steps and isinstance(step := self._steps[0], list) and all(map(self._wanted, step)):
+            self._steps.pop(0)
+            return step
+        return None
+
+    def close(self) -> None:
+        pass
 
 
 def outline(message: Mapping[str, Any]) -> str:
@@ -218,14 +235,15 @@ def test_deltas_can_be_read_between_two_events():
     process = ScriptedProcess([START], [text("a")], [text("b")], [text("c"), text("d")], [text("e"), delta(), STOP])
     asked = turn(process)
     found = asked.events()
-    assert asked.deltas(1) is None  # nothing was asked
+    assert asked.deltas() is None  # nothing was asked
     next(found)
-    assert asked.deltas(1) is None  # a message without content
+    assert asked.deltas() is None  # a message without content
     next(found)
-    assert [[event["delta"]["text"] for event in batch] for batch in asked.deltas(1)] == [["b"], ["c", "d"]]
-    assert list(asked.deltas(1)) == []
+    deltas = asked.deltas()
+    assert [[event["delta"]["text"] for event in batch] for batch in iter(deltas.read, None)] == [["b"], ["c", "d"]]
+    assert asked.deltas().read() is None
     assert [event["type"] for batch in found for event in batch][1:] == ["message_delta", "message_stop"]
-    assert asked.deltas(1) is None  # it is over
+    assert asked.deltas() is None  # it is over
 
 
 def test_deltas_of_a_message_that_upstream_began_again_wait_for_its_content():
@@ -233,7 +251,7 @@ def test_deltas_of_a_message_that_upstream_began_again_wait_for_its_content():
     asked = turn(process)
     found = asked.events()
     next(found), next(found)
-    assert asked.deltas(1) is None
+    assert asked.deltas() is None
 
 
 def test_deltas_do_not_extend_the_time_of_a_turn():
@@ -241,10 +259,10 @@ def test_deltas_do_not_extend_the_time_of_a_turn():
     asked = turn(process)
     next(asked.events())
     process.now += 60
-    assert asked.deltas(1) is not None  # a reader that is slow makes no silence of the CLI's
+    assert asked.deltas() is not None  # a reader that is slow makes no silence of the CLI's
     process.now += 60
     with pytest.raises(CliTimeout):
-        asked.deltas(1)
+        asked.deltas()
 
 
 def test_lines_that_are_no_events_are_passed_over():
