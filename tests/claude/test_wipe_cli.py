@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from app.claude.completion import Completion, Order
 from app.claude.counting import count_tokens
 from app.claude.turn import Patience
 from app.claude.worker import Worker
-from app.errors import CliError, CliRefused, PosternError
+from app.errors import CliCrashed, CliError, CliRefused, CliTimeout, PosternError
 from app.protocols.prompt import Prompt
 from tests.security.driver import installation
 from tests.security.login import sign_in
+from tests.support import stub_claude
 from tests.support.alone import Alone
 from tests.support.sandbox import Sandbox, running_sandbox
 
@@ -258,3 +260,24 @@ def test_the_older_version_cannot(own_sandbox: Sandbox, tmp_path: Path):  # thre
         assert not lender.worker.can_be_wiped
         with pytest.raises(CliRefused):
             lender.worker.wipe()
+
+
+@pytest.mark.parametrize(
+    ("action", "error"), [("", CliRefused), ("hang", CliTimeout), ("exit", CliCrashed), ("result", CliTimeout)]
+)
+def test_a_process_that_does_not_say_that_it_has_forgotten_is_not_used_again(  # threats 9, 17, 18
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str, error: type[CliError]
+):
+    monkeypatch.setattr("app.claude.worker._WIPE_SECONDS", 1.0)
+    if action == "result":  # it says so, but has ended a turn that nobody has begun
+        monkeypatch.setattr("app.claude.worker.is_taken_back", lambda response: True)
+    place = replace(
+        installation(tmp_path, NEWEST, Sandbox("", "", "", 0)), binary=stub_claude.install(tmp_path / "bin")
+    )
+    worker = Worker(place, (2, 1, 330), "sonnet")
+    try:
+        told(Alone(worker), Prompt([], [{"role": "user", "content": [text(stub_claude.prompt(action, at="end"))]}]))
+        with pytest.raises(error):
+            worker.wipe()
+    finally:
+        worker.close()
