@@ -45,6 +45,7 @@ class Passage:
 
     def __init__(self, source: Source, client: IO[bytes], encode: Encode):
         self.over = threading.Event()
+        self.given_up = False
         self.sent = False
         self.unsent = b""
         self.error: Exception | None = None
@@ -68,7 +69,8 @@ class Passage:
         return not self.error and not self.unsent
 
     def may_stay(self, now: float) -> bool:
-        return now - self._heard_at < _SILENT_SECONDS and now - self._begun_at < SLICE_SECONDS
+        timely = now - self._heard_at < _SILENT_SECONDS and now - self._begun_at < SLICE_SECONDS
+        return timely and not self.given_up
 
     def close(self) -> None:
         self.source.close()
@@ -99,7 +101,12 @@ class RelayThread:
         self._passages.update(dict.fromkeys(both, passage))
         self._poller.register(both[1], _EPOLLRDHUP)
         self._poller.register(both[0], _EPOLLIN)
-        passage.over.wait()
+        try:
+            passage.over.wait()
+        except BaseException:  # the request is broken off; the thread may be reading at this moment
+            passage.given_up = True
+            passage.over.wait()
+            raise
 
     def run(self) -> None:
         sweep_at = 0.0

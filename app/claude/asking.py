@@ -30,7 +30,6 @@ class Asked(Protocol):
     def reconfigure(self, prompt: Prompt) -> list[JsonLine]: ...
     def await_settled(self) -> None: ...
     def write(self, messages: Sequence[Mapping[str, Any]]) -> None: ...
-    def ask(self, messages: Sequence[Mapping[str, Any]]) -> None: ...
     def read(self, timeout: float) -> list[Line]: ...
 
 
@@ -45,7 +44,7 @@ class Asking:
     def anew(self) -> Iterator[None]:
         """On a process that holds nothing yet."""
         pending = yield from self._tell(self._process.configure(self._prompt), self._prompt.messages)
-        self._process.ask([*pending, conversation.question(self._prompt.messages)])
+        self._process.write([*pending, conversation.question(self._prompt.messages)])
 
     def go_on(self) -> Iterator[None]:
         """On a process that holds all but the last message."""
@@ -53,7 +52,7 @@ class Asking:
             yield from self._go_on_with_results(self._prompt.messages[-1]["content"])
             return
         self._process.await_settled()
-        self._process.ask([*self._process.reconfigure(self._prompt), conversation.question(self._prompt.messages)])
+        self._process.write([*self._process.reconfigure(self._prompt), conversation.question(self._prompt.messages)])
 
     def _go_on_with_results(self, results: Sequence[Block]) -> Iterator[None]:
         """One after the other: so they stand in this order upstream."""

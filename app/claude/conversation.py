@@ -12,6 +12,8 @@ Block = dict[str, Any]
 JsonLine = dict[str, Any]
 
 _NO_FURTHER = "CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE"
+# A line that 2.1.330 cuts out of a system prompt; alone, it leaves none.
+_NO_SYSTEM_PROMPT = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
 _OWN_BEGINNINGS = ("x-anthropic-billing-header", "You are Claude Code", "You are a Claude agent")
 
 
@@ -47,7 +49,16 @@ def initialize(request_id: str, system: Sequence[str], servers: Sequence[str]) -
 
 def late_system_prompt(request_id: str, model: str, system: Sequence[str]) -> JsonLine:
     """Replaces the system prompt of an initialised process without a trace. 2.1.330 does, 2.1.197 ignores it."""
-    return control_request(request_id, "set_model", model=model, system_prompt=system_prompt(system))
+    return _set_system_prompt(request_id, model, system_prompt(system))
+
+
+def no_system_prompt(request_id: str, model: str) -> JsonLine:
+    """Takes `late_system_prompt` back. An empty one would be refused, and the former one stay."""
+    return _set_system_prompt(request_id, model, _NO_SYSTEM_PROMPT)
+
+
+def _set_system_prompt(request_id: str, model: str, text: str) -> JsonLine:
+    return control_request(request_id, "set_model", model=model, system_prompt=text)
 
 
 def system_prompt(system: Sequence[str]) -> str:
@@ -65,7 +76,7 @@ def request_body(request_id: str, body: Mapping[str, Any]) -> JsonLine:
 
 
 def next_request_body(request_id: str, body: Mapping[str, Any]) -> JsonLine:
-    """As `request_body`, for a turn that goes on: takes back `no_further_request`."""
+    """As `request_body`, in a process that has asked before: takes back `no_further_request`."""
     return _settings(request_id, {"CLAUDE_CODE_EXTRA_BODY": json.dumps(body), _NO_FURTHER: ""})
 
 

@@ -11,7 +11,7 @@ from app.claude import memory
 from app.claude.breaker import Breaker
 from app.claude.demand import Demand
 from app.claude.kept import Kept
-from app.claude.lending import Limits, Place, W
+from app.claude.lending import Limits, Place, Pooled, W
 from app.errors import PosternError, QueueFull, QueueTimeout, Resting, ShuttingDown
 
 log = logging.getLogger(__name__)
@@ -297,7 +297,7 @@ class Pool(Generic[W]):
         if self._limits.reuse == "always" and not self._draining:
             models += self._short_of_spares()
         for model in models:
-            for worker in self._kept.take_where(lambda worker, model=model: worker.model == model, 1):  # type: ignore[misc]
+            for worker in self._kept.take_where(_may_serve(model), 1):
                 self._lent.add(worker)
                 return model, worker
         return None
@@ -413,3 +413,7 @@ class Pool(Generic[W]):
         with self._changed:
             self._ending.discard(worker)
             self._changed.notify_all()
+
+
+def _may_serve(model: str) -> Callable[[Pooled], bool]:
+    return lambda worker: worker.model == model and worker.can_be_wiped

@@ -31,6 +31,7 @@ class ToolServer:
 
     def __init__(self) -> None:
         self.calls: dict[str, Call] = {}
+        self.listed = 0  # how often the CLI has asked for the list
         self._tools: list[JsonLine] = []
 
     def offer(self, tools: Iterable[Mapping[str, Any]]) -> None:
@@ -51,6 +52,7 @@ class ToolServer:
                 self.calls[use] = Call(line.request_id, message.get("id"))
                 return None
             case "tools/list":
+                self.listed += 1
                 return _answer(line.request_id, message, {"tools": self._tools})
             case "initialize":
                 return _answer(line.request_id, message, _introduction(message["params"]["protocolVersion"]))

@@ -13,21 +13,28 @@ from app.claude.abilities import Abilities
 from app.claude.account import credentials, hide_person, with_login
 from app.claude.command import TOOL_SERVER, Installation, command_line, environment
 from app.claude.conversation import JsonLine, Prompt
-from app.claude.events import ControlRequestLine, ControlResponseLine, Line, ResultLine
+from app.claude.events import ControlRequestLine, ControlResponseLine, Line
 from app.claude.process import ClaudeProcess, Tap, run_and_read
 from app.claude.tools import Call, ToolServer
+from app.claude.trail import Trail, is_taken_back
 from app.errors import CliCrashed, CliError, CliRefused, CliTimeout
 
 log = logging.getLogger(__name__)
 
 # Older ones were not tried. Newer ones are let in with a warning: unknown lines and fields are tolerated.
 OLDEST, NEWEST = (2, 1, 197), (2, 1, 330)
-# From here on `set_model` takes a system prompt, so that `initialize` need not wait for the request.
+# From here on `set_model` takes a system prompt, so that `initialize` need not wait for the request, and a whole
+# conversation can be taken back.
 _LATE_SYSTEM_PROMPT = (2, 1, 330)
 _READY_SECONDS = 30.0
 _EXERCISE_SECONDS = 3.0
 # The CLI says that a turn is over some 5 ms after the answer's end.
 _SETTLE_SECONDS = 5.0
+_WIPE_SECONDS = 5.0
+# From the last word of an answer to the end of its turn it takes some milliseconds.
+_TURN_ENDS_WITHIN_SECONDS = 0.25
+# A process grows a little with each conversation.
+_MOST_CONVERSATIONS = 500
 
 
 def installed_version(installation: Installation) -> tuple[int, ...]:
@@ -49,7 +56,7 @@ def _dotted(version: Sequence[int]) -> str:
 
 
 class Worker:
-    """Serves one conversation only, and is closed after it (threat 9)."""
+    """Serves one conversation at a time, and another one only after `wipe` (threat 9)."""
 
     def __init__(self, installation: Installation, version: tuple[int, ...], model: str, *, exercise: bool = False):
         """Spawns, and returns when the process answers. Raises CliCrashed, CliTimeout."""
@@ -61,15 +68,18 @@ class Worker:
         hide_person(installation)
         self._initialized = False
         self._abilities = Abilities()
+        self._late = version >= _LATE_SYSTEM_PROMPT
         self._tools = ToolServer()
         self._told: Mapping[str, Any] | None = None  # the body's members, as the process has them
-        self._turn_open = False
         self._settling: threading.Thread | None = None
+        self._had_tools = False
+        self._trail = Trail()
+        self._conversations = 1
         self._process = ClaudeProcess(
             command_line(started_with, model), environment(started_with), installation.empty_dir
         )
         try:
-            self._warm_up(version >= _LATE_SYSTEM_PROMPT, exercise)
+            self._warm_up(exercise)
             if not self.usable:
                 raise CliCrashed("The login has changed while a claude process started.", detail=f"pid {self.pid}")
         except BaseException:
@@ -98,19 +108,14 @@ class Worker:
         )
 
     def write(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        self._process.write(messages)
-
-    def ask(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """As `write`; the last one is the question that opens a turn."""
-        self._turn_open = True
-        self._process.write(messages)
+        self._process.write([self._trail.wrote(message) for message in messages])
 
     def read(self, timeout: float) -> list[Line]:
         """What the CLI asks of the tools' server is answered, and left out."""
-        lines = [line for line in self._process.read(timeout) if not self._answers(line)]
-        if any(isinstance(line, ResultLine) for line in lines):
-            self._turn_open = False
-        return lines
+        lines = self._process.read(timeout)
+        for line in lines:
+            self._trail.heard(line)
+        return [line for line in lines if not self._answers(line)]
 
     def tap(self, wanted: Callable[[Line], bool]) -> Tap | None:
         return self._process.tap(wanted)
@@ -140,10 +145,56 @@ class Worker:
         """Tool calls that wait for their results."""
         return self._tools.calls
 
+    @property
+    def can_be_wiped(self) -> bool:
+        """It is worth a try."""
+        return (
+            self._late and self._trail.can_be_taken_back and self._conversations < _MOST_CONVERSATIONS and self.usable
+        )
+
+    def wipe(self) -> None:
+        """Makes it ready for another conversation: nothing of this one is left. Interrupts a turn that is in flight.
+
+        Takes some milliseconds, `_WIPE_SECONDS` at the most. Raises CliError; then the process must be closed.
+        """
+        if not self.can_be_wiped:
+            raise CliRefused("The claude CLI cannot forget this conversation.", detail=f"pid {self.pid}")
+        deadline = time.monotonic() + _WIPE_SECONDS
+        self.await_settled()
+        self._let_turn_end()
+        self._process.begin_anew()
+        self._tools.offer(())
+        listed = self._tools.listed
+        # Names of their own: an answer to what was asked before may still come.
+        back = [] if self._trail.empty else [self._trail.take_back("wipe-conversation")]
+        rest = [
+            conversation.no_system_prompt("wipe-system", self.model),
+            conversation.next_request_body("wipe-body", self._body_of({}, ())),
+            *([tools.changed("wipe-tools")] if self._had_tools else []),
+        ]
+        answers = self._ask_all([*back, *rest], deadline)
+        if back and not is_taken_back(answers["wipe-conversation"]):
+            reason = answers["wipe-conversation"].get("reason")
+            raise CliRefused("The claude CLI did not forget a conversation.", detail=f"pid {self.pid}: {reason}")
+        while not self._trail.idle or (self._had_tools and self._tools.listed == listed):
+            if time.monotonic() >= deadline:  # a line of it may still wait to be taken
+                raise CliTimeout("The claude CLI did not forget a conversation in time.", detail=f"pid {self.pid}")
+            self.read(deadline - time.monotonic())
+        self._tools.calls.clear()
+        self._trail = Trail()
+        self._told = None
+        self._conversations += 1
+
+    def _let_turn_end(self) -> None:
+        deadline = time.monotonic() + _TURN_ENDS_WITHIN_SECONDS
+        while not self._trail.idle and not self._tools.calls and (left := deadline - time.monotonic()) > 0:
+            self.read(left)
+
     def configure(self, prompt: Prompt) -> list[JsonLine]:
         """The lines that give the process this conversation's system prompt, tools and parameters."""
         lines = []
         self._tools.offer(prompt.tools)
+        self._had_tools = self._had_tools or bool(prompt.tools)
         if not self._initialized:
             self._initialize(prompt.system, [TOOL_SERVER] if prompt.tools else [])
         else:
@@ -153,9 +204,6 @@ class Worker:
                 lines.append(tools.changed("tools"))
         self._told = self._body(prompt)
         return [*lines, conversation.request_body("body", self._told)]
-
-    def wipe(self) -> None:
-        raise NotImplementedError
 
     def settle(self) -> None:
         """When the answer is there: makes the process ready for the next question, in a thread of its own."""
@@ -170,7 +218,7 @@ class Worker:
         """The lines, if any, that give the process the parameters of the next request in the same conversation."""
         body, told = self._body(prompt), self._told
         self._told = body
-        if self._turn_open:  # it waits for results
+        if not self._trail.idle:  # it waits for results
             self._process.begin_anew()
             return [conversation.next_request_body("body", body)]
         return [] if body == told else [conversation.request_body("body", body)]
@@ -178,20 +226,25 @@ class Worker:
     def _settle(self) -> None:
         deadline = time.monotonic() + _SETTLE_SECONDS
         try:
-            while self._turn_open and (left := deadline - time.monotonic()) > 0:
+            while not self._trail.idle and (left := deadline - time.monotonic()) > 0:
                 self.read(left)
             self._process.begin_anew()
             self._process.write([conversation.further_requests("again")])
         except CliError as error:
             log.debug("a claude process ended after its answer: %s (%s)", error, error.detail)
-        if self._turn_open:
+        if not self._trail.idle:
             self.kill()
 
     def _body(self, prompt: Prompt) -> dict[str, Any]:
-        """The tools stand here, for so they reach upstream with all that the client said of them."""
-        offered = {"tools": list(prompt.tools)} if prompt.tools else {}
         fitted = self._abilities.fitted(prompt.parameters, may_budget=abilities.may_budget(prompt.messages))
-        return fitted | offered
+        return self._body_of(fitted, prompt.tools)
+
+    def _body_of(self, parameters: Mapping[str, Any], offered: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The tools stand here, for so they reach upstream with all that the client said of them.
+
+        And they stand here for ever after: the CLI itself goes on to send tools that it has once sent.
+        """
+        return {**parameters, **({"tools": list(offered)} if self._had_tools else {})}
 
     def _answers(self, line: Line) -> bool:
         if not isinstance(line, ControlRequestLine):
@@ -200,8 +253,8 @@ class Worker:
             self._process.write([answer])
         return True
 
-    def _warm_up(self, late_system_prompt: bool, exercise: bool) -> None:
-        if not late_system_prompt:
+    def _warm_up(self, exercise: bool) -> None:
+        if not self._late:
             self._ask(conversation.request_body("ready", {}))
             return
         self._initialize([], [TOOL_SERVER])
@@ -216,12 +269,19 @@ class Worker:
         self._initialized = True
 
     def _ask(self, request: JsonLine, seconds: float = _READY_SECONDS) -> dict[str, Any]:
-        self._process.write([request])
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
+        return self._ask_all([request], time.monotonic() + seconds)[request["request_id"]]
+
+    def _ask_all(self, requests: Sequence[JsonLine], deadline: float) -> dict[str, dict[str, Any]]:
+        """The answers by the requests' ids. Raises CliCrashed, CliRefused, CliTimeout."""
+        self._process.write(requests)
+        answers: dict[str, dict[str, Any]] = {}
+        wanted = {request["request_id"] for request in requests}
+        while wanted - answers.keys():
+            if (left := deadline - time.monotonic()) <= 0:
+                raise CliTimeout("The claude CLI did not answer in time.", detail=f"pid {self.pid}")
             for line in self.read(left):
-                if isinstance(line, ControlResponseLine) and line.response.request_id == request["request_id"]:
+                if isinstance(line, ControlResponseLine) and line.response.request_id in wanted:
                     if line.response.subtype != "success":
-                        raise CliRefused("The claude CLI refused to start.", detail=line.response.error)
-                    return line.response.response or {}
-        raise CliTimeout("The claude CLI did not get ready in time.", detail=f"pid {self.pid}")
+                        raise CliRefused("The claude CLI refused its configuration.", detail=line.response.error)
+                    answers[line.response.request_id] = line.response.response or {}
+        return answers

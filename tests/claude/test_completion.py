@@ -56,8 +56,6 @@ class Worker:
     def write(self, messages: Any) -> None:
         self.written += messages
 
-    ask = write
-
     def read(self, timeout: float) -> list[Line]:
         self.readers.add(threading.current_thread())
         try:

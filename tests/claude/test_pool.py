@@ -40,6 +40,8 @@ class Worker:
     def kill(self) -> None:
         self.terminated = True
 
+    can_be_wiped = True
+
     def wipe(self) -> None:
         if self.fail_with:
             raise self.fail_with

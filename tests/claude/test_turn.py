@@ -67,9 +67,6 @@ class ScriptedProcess:
     def await_settled(self) -> None:
         self.log.append("settled")
 
-    def ask(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        self.write(messages)
-
     def write(self, messages: Sequence[Mapping[str, Any]]) -> None:
         self.log.append([outline(message) for message in messages])
 
