@@ -272,12 +272,12 @@ class Pool(Generic[W]):
             self._starting[worker.model] -= 1
             self._lent.discard(worker)
             if clean:
-                self._place(worker, worker.model)
+                self._place(worker, worker.model, first=True)  # it is the warmer one
             else:
                 self._retire(worker)
             self._changed.notify_all()
 
-    def _place(self, worker: W, model: str) -> None:
+    def _place(self, worker: W, model: str, *, first: bool = False) -> None:
         if self._closed:
             self._retire(worker)
             return
@@ -287,14 +287,16 @@ class Pool(Generic[W]):
                 self._lent.add(worker)
                 self._queue.remove(place)
                 return
-        self._warm.setdefault(model, deque()).append(worker)
+        warm = self._warm.setdefault(model, deque())
+        warm.insert(0 if first else len(warm), worker)
 
     def _next_to_reuse(self) -> tuple[str, W] | None:
-        """A kept process, for a request that waits; with `always` also in place of a spare one."""
+        """A kept process, for a request that waits; with `always` also in place of a spare one, while many are kept."""
         if self._closed or self._limits.reuse == "never" or not self._kept:
             return None
         models = [first] if (first := self._first_unserved()) else []
-        if self._limits.reuse == "always" and not self._draining:
+        many = len(self._kept) > self._limits.kept // 2
+        if many and self._limits.reuse == "always" and not self._draining:
             models += self._short_of_spares()
         for model in models:
             for worker in self._kept.take_where(_may_serve(model), 1):

@@ -813,10 +813,16 @@ def test_who_waits_gets_the_longest_kept_process_of_the_model_wiped(reuse: str, 
 
 @pytest.mark.parametrize(("reuse", "wiped"), [("under-pressure", 0), ("always", 1)])
 def test_in_place_of_a_spare_one_it_is_wiped_only_always(reuse: str, wiped: int, opened, starts):
-    pool = opened("sonnet", warm=1, most=4, kept=2, reuse=reuse)
-    worker = kept(pool, b"one")
-    wait_until(lambda: warm(pool) == 1, SOON, "a spare one")
-    assert (worker.wiped, starts.begun) == (wiped, 2 - wiped)
+    pool = opened("sonnet", warm=1, most=6, kept=3, reuse=reuse)
+    places = [lent(pool, "sonnet") for _ in range(2)]
+    workers = [place.worker for place in places]
+    for place, name in zip(places, (b"one", b"two"), strict=True):
+        wait_until(lambda: warm(pool) == 1, SOON, "a spare one")
+        pool.keep(place, name)
+    lent(pool, "sonnet")
+    wait_until(lambda: warm(pool) == 1, SOON, "a spare one in its place")
+    assert ([worker.wiped for worker in workers], starts.begun) == ([wiped, 0], 4 - wiped)
+    assert pool.resume(b"two").worker is workers[1]
 
 
 def test_one_that_cannot_be_wiped_is_ended_and_another_one_starts(opened, starts):  # threat 9
