@@ -127,7 +127,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("instructions", ["x"], "instructions"),
     ("max_output_tokens", 0, "max_output_tokens"),
     ("metadata", {str(number): "x" for number in range(17)}, "metadata"),
-    ("metadata", {"a": "x" * 300}, "metadata"),
+    ("metadata", {"a": "x" * 513}, "metadata[...]"),
+    ("user", "u" * 257, "user"),
     ("previous_response_id", 5, "previous_response_id"),
     ("reasoning", {"effort": "enormous"}, "reasoning.effort"),
     ("reasoning", {"summary": "all"}, "reasoning.summary"),
@@ -262,7 +263,7 @@ def test_the_response_repeats_what_was_asked_for():
     asked = {
         "instructions": "Be brief.",
         "max_output_tokens": 2000,
-        "metadata": {"a": "b"},
+        "metadata": {"a": "b", "k" * 64: "v" * 512},
         "parallel_tool_calls": False,
         "prompt_cache_key": "k",
         "reasoning": {"effort": "low", "summary": "auto"},
