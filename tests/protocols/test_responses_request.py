@@ -283,8 +283,7 @@ def test_the_response_repeats_what_was_asked_for():
 # ---- going on from an earlier response
 
 BEFORE = {
-    "response": {"output": [{"id": "msg_1"}, {"id": "fc_1"}]},
-    "input": [{"id": "msg_0"}],
+    "known": ["msg_0", "msg_1", "fc_1"],
     "system": ["Speak French."],
     "messages": [
         {"role": "user", "content": [{"type": "text", "text": "a"}]},
@@ -329,6 +328,11 @@ def test_a_kept_call_goes_upstream_under_the_name_that_the_cli_carries():
 def test_a_reference_to_an_earlier_item_adds_nothing(name: str):
     assert gone_on([{"id": name}, OUTPUT]).messages == gone_on([OUTPUT]).messages
     assert gone_on([{"type": "item_reference", "id": name}, OUTPUT]).messages == gone_on([OUTPUT]).messages
+
+
+def test_who_asks_for_the_thinking_is_given_it():
+    assert not call("hi").gives_thinking
+    assert call("hi", include=["reasoning.encrypted_content"]).gives_thinking
 
 
 def test_a_reference_to_anything_else_is_refused():
