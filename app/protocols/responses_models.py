@@ -40,7 +40,7 @@ class FunctionTool(Strict, tag_field="type", tag="function", kw_only=True):
     name: Name
     description: str | None = None
     parameters: Annotated[Free, Meta(extra_json_schema={"type": ["object", "null"]})] = NULL
-    strict: bool | None = None
+    strict: bool | None = None  # true by default at OpenAI, which makes optional members required; not here
     # Taken in the values that ask for nothing.
     allowed_callers: list[str] | None = None
     async_: Literal[False] | None = field(name="async", default=None)
