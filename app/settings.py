@@ -59,6 +59,7 @@ class TurnSettings(_Section, frozen=True):
 
 
 class StreamSettings(_Section, frozen=True):
+    queue_hold: Seconds
     status_hold: Seconds
     keepalive: Seconds
 

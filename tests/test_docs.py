@@ -8,9 +8,11 @@ import msgspec
 from app import errors
 from app.claude.login import State
 from app.claude.login_job import METHODS
+from app.claude.tools import LONGEST_RESULT
+from app.protocols import decode
 from app.protocols.anthropic_models import CountRequest, MessagesRequest
 from app.protocols.openai_completions import CompletionRequest
-from app.protocols.openai_models import ChatRequest
+from app.protocols.openai_models import LONGEST_USER_ID, ChatRequest
 from app.protocols.responses_items import KINDS
 from app.protocols.responses_models import ResponsesRequest
 from app.services import responses
@@ -49,6 +51,20 @@ def test_every_field_and_item_of_a_responses_request_is_explained():
     rows = re.findall(r"^\| (`.*?) \|", fields, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {*ResponsesRequest.__struct_fields__}
     assert set(re.findall(r"^\| `(\w+)` \|", items, re.MULTILINE)) == set(KINDS)
+
+
+def test_the_limits_of_a_request_are_told():
+    limits = page("api.md").split("## Limits")[1].split("\n## ")[0]
+    fields = msgspec.json.schema(ChatRequest)["$defs"]["ChatRequest"]["properties"]
+    most_choices = next(option["maximum"] for option in fields["n"]["anyOf"] if "maximum" in option)
+    for row in (
+        rf"values in it.* \| {decode.MOST_VALUES:,} \|",
+        rf"levels of nesting.* \| {decode.MOST_LEVELS} \|",
+        rf"\(`n`\) \| {most_choices}, ",
+        rf"`user`, .* \| {LONGEST_USER_ID} characters",
+    ):
+        assert re.search(row, limits), row
+    assert f"more than {LONGEST_RESULT:,} characters" in limits
 
 
 def test_the_bounds_of_what_is_kept_are_told():

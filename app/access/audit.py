@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from app.access.audit_line import START, Entry, Link, from_line, link_of, to_line
 from app.errors import AuditFailed, StoreFailed
 from app.store.backwards import lines_backwards, unended
 from app.store.database import Database
 
-__all__ = ["Audit", "Entry", "Verification"]
+__all__ = ["Audit", "Entry", "Verification", "written_first"]
+
+T = TypeVar("T")
 
 LOCK_SECONDS = 5.0  # whoever holds the lock for longer is stuck, or no gateway
 _LOOK_SECONDS = 0.02
@@ -148,6 +150,20 @@ class Audit:
             transaction.execute(
                 "INSERT OR REPLACE INTO audit_head (only, seq, hash) VALUES (1, ?, ?)", (link.seq, link.hash)
             )
+
+
+def written_first(record: Callable[..., None], do: Callable[[], T]) -> T:
+    """`record` writes an entry with the outcome that it is given: `begun` before, `failed` after what fails.
+
+    Raises AuditFailed before anything is done (threat 61). An act without a `failed` behind it was done, or it was cut
+    off with the gateway.
+    """
+    record(outcome="begun")
+    try:
+        return do()
+    except Exception:
+        record(outcome="failed")
+        raise
 
 
 def _write(file: int, line: bytes) -> None:

@@ -1,13 +1,14 @@
 """Before every view of the administrator's: the host, the origin, the session or password, the CSRF token."""
 
 import time
+from functools import partial
 
 from flask import Response, current_app, g, redirect, render_template, request, url_for
 from flask_httpauth import HTTPBasicAuth
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.admin import visit
-from app.admin.acts import record
+from app.admin.acts import act, record
 from app.errors import ConfirmationNeeded, Forbidden, InvalidRequest, NotAdministrator, TooManyAttempts
 from app.services import services
 from app.web.policy import Policy, Who, policy_of
@@ -118,8 +119,7 @@ def _ask_password(policy: Policy) -> AnyResponse | None:
         return Response(_confirm_page(policy.what, str(error)), 429, {"Retry-After": str(error.retry_after)})
     if not right:
         return Response(_confirm_page(policy.what, "That is not the password."), 403)
-    record("confirm the password")
-    services().off_loop(services().sessions.confirm, visit.current().token)
+    act("confirm the password", partial(services().sessions.confirm, visit.current().token))
     return None
 
 

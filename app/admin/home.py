@@ -9,7 +9,7 @@ from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from app.access.audit import Audit, Entry, Verification
-from app.admin.acts import record
+from app.admin.acts import act
 from app.admin.blueprint import blueprint
 from app.admin.snippets import curl
 from app.admin.uses import note_down
@@ -92,8 +92,12 @@ def verified() -> Verification:
 
 
 def _read(do: Callable[[], T]) -> T:
+    return services().off_loop(partial(_readable, do))
+
+
+def _readable(do: Callable[[], T]) -> T:
     try:
-        return services().off_loop(do)
+        return do()
     except OSError as error:
         raise AuditFailed(
             "The audit log cannot be read. Look at the disk that data_dir is on.", detail=str(error)
@@ -107,8 +111,7 @@ def _joined(audit: Audit) -> bytes:
 @blueprint.get("/admin/audit/export")
 @allow(Who.CONFIRMED, what="export the audit log")
 def export_audit() -> Response:
-    record("export the audit log")
-    lines = _read(partial(_joined, services().audit))
+    lines = act("export the audit log", partial(_readable, partial(_joined, services().audit)))
     return FlaskResponse(
         lines,
         content_type="application/x-ndjson",

@@ -38,8 +38,7 @@ def sign_in_post() -> Page:
     if not right:
         return _sign_in_page(error="That is not the password."), 401
     g.actor = "admin"
-    record("sign in")
-    begin_session()
+    act("sign in", begin_session, on_loop=True)
     # A change of the password ends the sessions that there are: not one that begins just afterwards (threat 53).
     if not services().password_is_right(password):
         end_session_of(visit.current().session)
@@ -68,8 +67,7 @@ def end_session_of(session: Session | None) -> None:
 @blueprint.post("/admin/sign-out")
 @allow(Who.ADMINISTRATOR)
 def sign_out() -> Page:
-    record("sign out")
-    end_session_of(visit.current().session)
+    act("sign out", partial(end_session_of, visit.current().session), on_loop=True)
     visit.end()
     return redirect(url_for("admin.sign_in"))
 

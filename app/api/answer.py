@@ -39,8 +39,11 @@ class Answer(Protocol):
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds: until a stream begins in any case, between two signs of life, until a slow reader is cut off."""
+    """Seconds: that a stream's beginning is held in the queue, and after it; between two signs of life; until a slow
+    reader is cut off.
+    """
 
+    queue_hold: float
     status_hold: float
     keepalive: float
     write_timeout: float
@@ -67,13 +70,14 @@ def stream(
 ) -> Response:
     """Waits up to `timing.status_hold` seconds for the first event, so that a failure before it keeps its true status.
 
+    Up to `timing.queue_hold` in the queue come before: who is refused there learns it by the status.
     `gone` tells that the client left, and raises what else ends the answer. With `carry`, the bulk of the deltas goes
     through another thread.
     """
     relay = _relay(completion, answer, carry)
     batches = completion.batches()
     try:
-        first = _first(batches, gone, timing.status_hold)
+        first = _first(completion, gone, timing)
     except BaseException:
         completion.cancel()
         raise
@@ -121,9 +125,12 @@ def client_gone() -> Callable[[], bool]:
     return gone
 
 
-def _first(batches: Iterator[Batch], gone: Callable[[], bool], seconds: float) -> Batch:
-    deadline = time.monotonic() + seconds
-    for batch in batches:
+def _first(completion: Completion, gone: Callable[[], bool], timing: Timing) -> Batch:
+    deadline = time.monotonic() + timing.status_hold
+    in_queue = time.monotonic() + timing.queue_hold
+    for batch in completion.batches():
+        if completion.queued and time.monotonic() < in_queue:
+            deadline = time.monotonic() + timing.status_hold
         if batch or gone() or time.monotonic() >= deadline:
             return batch
     return []

@@ -28,5 +28,8 @@ def reply(model: str, prompt: Prompt, told: Answer, *, stream: bool, n: int = 1)
     completion = running.complete(model, prompt, n, g.key.id)
     if not stream:
         return answer.whole(completion, told, gone)
-    timing = answer.Timing(running.stream.status_hold, running.stream.keepalive, running.write_timeout)
+    stream_settings = running.stream
+    timing = answer.Timing(
+        stream_settings.queue_hold, stream_settings.status_hold, stream_settings.keepalive, running.write_timeout
+    )
     return answer.stream(completion, told, gone, timing, running.carry)

@@ -58,7 +58,13 @@ class _Answer(ResponsesAnswer):
 
     def __init__(self, call: ResponsesCall, owner: str):
         super().__init__(
-            uuid.uuid4().hex, time.time, call.model, call.names, call.echo, shows_thinking=call.shows_thinking
+            uuid.uuid4().hex,
+            time.time,
+            call.model,
+            call.names,
+            call.echo,
+            shows_thinking=call.shows_thinking,
+            gives_thinking=call.gives_thinking,
         )
         self._call = call
         self._owner = owner
@@ -67,7 +73,7 @@ class _Answer(ResponsesAnswer):
     def whole(self) -> dict[str, Any]:
         response = super().whole()
         if self._call.store:
-            self._store.keep(self._owner, self.id, to_kept(self._call, response, self.blocks()))
+            self._store.keep(self._owner, self.id, to_kept(self._call, response, self.blocks(), self.thoughts()))
         return response
 
 

@@ -56,9 +56,10 @@ class Completion:
 
     def __init__(self, pool: Lender, order: Order, n: int, patience: Patience, witness: Witness | None = None):
         self._turns: list[Turn] = []
-        choices = [_told(_Choice(pool, order, patience, index, self._turns).batches(), witness) for index in range(n)]
+        self._choices = [_Choice(pool, order, patience, index, self._turns) for index in range(n)]
         self._alone = n == 1
-        self._batches = choices[0] if self._alone else _merged(choices)
+        told = [_told(choice.batches(), witness) for choice in self._choices]
+        self._batches = told[0] if self._alone else _merged(told)
 
     def batches(self) -> Iterator[Batch]:
         """An empty batch when a tick brought nothing. Ends when every choice has had its message_stop.
@@ -66,6 +67,11 @@ class Completion:
         Raises the PosternError of the first choice that failed.
         """
         return self._batches
+
+    @property
+    def queued(self) -> bool:
+        """Whether a choice waits for a process: of it, nothing was asked upstream."""
+        return any(choice.queued for choice in self._choices)
 
     def deltas(self) -> Deltas | None:
         """Of a single choice, between two batches: see Turn.deltas."""
@@ -99,6 +105,7 @@ class _Choice:
         self._patience = patience
         self._index = index
         self._turns = turns
+        self.queued = False
 
     def batches(self) -> Generator[Batch, None, None]:
         begun = False
@@ -128,8 +135,10 @@ class _Choice:
     def _fresh(self) -> Generator[Batch, None, None]:
         place = self._pool.queue(self._order.model)
         try:
+            self.queued = True
             while (worker := self._pool.wait(place, TICK_SECONDS)) is None:
                 yield []
+            self.queued = False
             yield []  # a client that left meanwhile is missed before anything is asked
             yield from self._turn(place, worker, goes_on=False)
         finally:

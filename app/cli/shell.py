@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.access.administrators import Administrators
-from app.access.audit import Audit
+from app.access.audit import Audit, written_first
 from app.access.first_run import FirstRun
 from app.access.keys import Keys
 from app.access.secret_key import load_secret_key
@@ -124,18 +124,12 @@ class Shell:
     def actor(self) -> str:
         return f"shell (uid {os.getuid()})"
 
-    def record(self, action: str, *, target: str = "", outcome: str = "ok", **facts: Any) -> None:
+    def record(self, action: str, *, outcome: str, target: str = "", **facts: Any) -> None:
         self.audit.record(self.actor, action, target=target, outcome=outcome, **facts)
 
     def act(self, action: str, do: Callable[[], T], *, target: str = "", **facts: Any) -> T:
-        """Raises AuditFailed, and then nothing was done (threat 61). An act that fails is written down as failed."""
-        record = partial(self.record, action, target=target, **facts)
-        record()
-        try:
-            return do()
-        except Exception:
-            record(outcome="failed")
-            raise
+        """Raises AuditFailed, and then nothing was done (threat 61)."""
+        return written_first(partial(self.record, action, target=target, **facts), do)
 
 
 def _as_user(uid: int) -> str:

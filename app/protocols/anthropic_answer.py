@@ -154,8 +154,10 @@ def _joined(kind: str, before: Any, pieces: list[Any]) -> Any:
 
 
 def _parsed(arguments: str) -> Any:
-    """An answer that was cut off in them has none."""
+    """An answer that was cut off in them has none. Raises StreamBroken where there are some that cannot be told."""
     try:
         return msgspec.json.decode(arguments)
-    except msgspec.DecodeError:
+    except ValueError:
         return {}
+    except RecursionError as error:
+        raise StreamBroken("Claude called a tool with arguments that are nested too deeply.") from error

@@ -20,7 +20,7 @@ _LONGEST_SHOWN = 200
 
 # "Expected `int`, got `str` - at `$.messages[0].content`". Names and values in it may be the client's, with anything
 # in them; the place holds none of those.
-_SAID = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?", re.DOTALL)
+_SAID = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 

@@ -10,7 +10,7 @@ import msgspec
 from app.errors import InvalidRequest
 from app.protocols import reasoning, structured
 from app.protocols.decode import Unfolding, decode
-from app.protocols.openai_messages import Turn, to_conversation, to_system
+from app.protocols.openai_messages import to_conversation, to_system
 from app.protocols.openai_models import (
     AdaptiveThinking,
     ChatRequest,
@@ -102,7 +102,7 @@ def _prompt(request: ChatRequest, names: ToolNames) -> Prompt:
 
 
 def _parameters(
-    request: ChatRequest, conversation: Sequence[Turn], tool_choice: Json | None, answer_format: Json | None
+    request: ChatRequest, conversation: Sequence[Json], tool_choice: Json | None, answer_format: Json | None
 ) -> Json:
     """The members of the upstream request's body."""
     asked = reasoning.from_effort(request.reasoning_effort) if request.reasoning_effort is not None else {}
@@ -119,7 +119,7 @@ def _parameters(
     return reasoning.fitted(without_none(found), {"max_tokens": limit})
 
 
-def _thinking(request: ChatRequest, by_effort: Json | None, conversation: Sequence[Turn]) -> Json | None:
+def _thinking(request: ChatRequest, by_effort: Json | None, conversation: Sequence[Json]) -> Json | None:
     """LiteLLM's `thinking` says more than OpenAI's effort, and wins."""
     match request.thinking:
         case None:
@@ -131,7 +131,7 @@ def _thinking(request: ChatRequest, by_effort: Json | None, conversation: Sequen
     return None
 
 
-def _goes_on_without_thoughts(conversation: Sequence[Turn]) -> bool:
+def _goes_on_without_thoughts(conversation: Sequence[Json]) -> bool:
     """Results of tools whose call came without its thinking: with a budget Anthropic refuses to think on from there.
 
     Clients that know only OpenAI's members lose the thinking; they get an answer without it rather than none.

@@ -45,7 +45,6 @@ _TOKEN = re.compile(r"prompt\[\d+\]")
 
 _HARMLESS: Harmless = {
     **HARMLESS,
-    "best_of": lambda value: value == 1,
     "echo": lambda value: value is False,
     "logprobs": lambda value: value is False,
     "suffix": lambda value: value == "",
@@ -66,7 +65,7 @@ class CompletionCall:
 def from_request(body: bytes) -> CompletionCall:
     """Raises InvalidRequest that names the field."""
     request = _decoded(body)
-    refuse_unsupported(request, _HARMLESS)
+    refuse_unsupported(request, {**_HARMLESS, "best_of": lambda value: value in (1, request.n)})
     question = {"role": "user", "content": [{"type": "text", "text": _one_text(request.prompt)}]}
     parameters = {"max_tokens": request.max_tokens, **sampling(request), "metadata": metadata(request.user)}
     return CompletionCall(

@@ -1,7 +1,6 @@
 """OpenAI's messages to Anthropic's system prompt and conversation. Pure."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from app.errors import InvalidRequest
 from app.protocols.decode import Unfolding
@@ -20,9 +19,7 @@ from app.protocols.openai_models import (
 from app.protocols.openai_tools import call_input
 from app.protocols.tool_ids import ToolIds
 from app.protocols.tool_names import ToolNames
-
-Block = dict[str, Any]
-Turn = dict[str, Any]
+from app.protocols.turns import Block, Turns
 
 _NOTHING = (b"null", b"{}")
 
@@ -33,77 +30,47 @@ def to_system(messages: Sequence[Message]) -> list[str]:
     return [text for text in texts if text.strip()]
 
 
-def to_conversation(messages: Sequence[Message], names: ToolNames, unfolding: Unfolding) -> list[Turn]:
-    """The other messages with their roles; neighbours of the same role are one message of several blocks."""
+def to_conversation(messages: Sequence[Message], names: ToolNames, unfolding: Unfolding) -> list[Block]:
+    """The other messages as turns. Raises InvalidRequest."""
     conversation = _Conversation(names, unfolding)
     for index, message in enumerate(messages):
         conversation.add(message, f"messages[{index}]", is_last=index == len(messages) - 1)
-    return conversation.finished()
+    return conversation.turns.messages()
 
 
 class _Conversation:
     def __init__(self, names: ToolNames, unfolding: Unfolding):
+        self.turns = Turns("messages")
         self._names = names
         self._unfolding = unfolding
         self._ids = ToolIds()
-        self._turns: list[Turn] = []
-        # Of the last answer, by the client's id: the calls (id upstream, where it stands), and what came back so far.
-        self._calls: dict[str, tuple[str, str]] = {}
-        self._results: dict[str, Block] = {}
+        self._latest: dict[str, str] = {}  # the client's id of a call -> that upstream; ids come again in later answers
 
     def add(self, message: Message, where: str, *, is_last: bool) -> None:
         match message:
             case UserMessage():
-                self._end_calls()
-                self._add("user", _question(message, f"{where}.content", is_last=is_last))
+                self.turns.add("user", _question(message, f"{where}.content", is_last=is_last), where)
             case AssistantMessage():
-                self._end_calls()
-                self._add("assistant", self._answer(message, where))
+                self._add_answer(message, where)
             case ToolMessage():
-                self._take_result(message, where)
+                self.turns.add("user", [self._result(message, where)], f"{where}.tool_call_id")
 
-    def finished(self) -> list[Turn]:
-        self._end_calls()
-        if not self._turns or self._turns[-1]["role"] != "user":
-            said = "The last message must be the user's or a tool's: an answer cannot be begun for the model."
-            raise _invalid(said, "messages")
-        return self._turns
-
-    def _add(self, role: str, blocks: list[Block]) -> None:
-        if self._turns and self._turns[-1]["role"] == role:
-            self._turns[-1]["content"] += blocks
-        elif blocks:
-            self._turns.append({"role": role, "content": blocks})
-
-    def _answer(self, message: AssistantMessage, where: str) -> list[Block]:
+    def _add_answer(self, message: AssistantMessage, where: str) -> None:
         _refuse_unsupported(message, where)
         said = to_blocks(message.content or message.refusal, f"{where}.content")
-        calls = [self._call(call, f"{where}.tool_calls[{n}]") for n, call in enumerate(message.tool_calls or ())]
-        return [*_thoughts(message), *said, *calls]
+        self.turns.add("assistant", [*_thoughts(message), *said], where)
+        for index, call in enumerate(message.tool_calls or ()):
+            place = f"{where}.tool_calls[{index}]"
+            self.turns.add("assistant", [self._call(call, place)], place)
 
     def _call(self, call: ToolCall, where: str) -> Block:
-        if call.id in self._calls:
-            raise _invalid(f"{where}.id: two calls have the same id.", f"{where}.id")
-        upstream_id, name = self._ids.to_upstream(call.id), self._names.to_upstream(call.function.name)
-        self._calls[call.id] = upstream_id, where
-        return {"type": "tool_use", "id": upstream_id, "name": name, "input": call_input(call, where, self._unfolding)}
+        name = self._latest[call.id] = self._ids.to_upstream(call.id)
+        given = call_input(call, where, self._unfolding)
+        return {"type": "tool_use", "id": name, "name": self._names.to_upstream(call.function.name), "input": given}
 
-    def _take_result(self, message: ToolMessage, where: str) -> None:
-        given = message.tool_call_id
-        if given not in self._calls or given in self._results:
-            problem = "was answered already" if given in self._results else "is of no call in the answer before it"
-            raise _invalid(f"{where}.tool_call_id {problem}: {given[:100]!r}.", f"{where}.tool_call_id")
-        content = to_blocks(message.content, f"{where}.content")
-        self._results[given] = {"type": "tool_result", "tool_use_id": self._calls[given][0], "content": content}
-
-    def _end_calls(self) -> None:
-        """The results become one message, in the order of the calls, whatever order they came in."""
-        for given, (_, where) in self._calls.items():
-            if given not in self._results:
-                said = f"{where} has no answer: a message of the role 'tool' with its id must follow."
-                raise _invalid(said, where)
-        self._add("user", [self._results[given] for given in self._calls])
-        self._calls, self._results = {}, {}
+    def _result(self, message: ToolMessage, where: str) -> Block:
+        name = self._latest.get(message.tool_call_id, message.tool_call_id)
+        return {"type": "tool_result", "tool_use_id": name, "content": to_blocks(message.content, f"{where}.content")}
 
 
 def _question(message: UserMessage, where: str, *, is_last: bool) -> list[Block]:

@@ -25,6 +25,11 @@ Free: TypeAlias = msgspec.Raw
 NULL: Any = None
 Positive = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1)]
+LONGEST_USER_ID = 256  # https://docs.anthropic.com/en/api/messages, metadata.user_id
+UserId = Annotated[str, Meta(max_length=LONGEST_USER_ID)]
+_Key = Annotated[str, Meta(max_length=64)]
+_Value = Annotated[str, Meta(max_length=512)]
+Metadata: TypeAlias = Annotated[dict[_Key, _Value], Meta(max_length=16)]
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -228,7 +233,7 @@ class Sampled(Strict, kw_only=True):
     n: Annotated[int, Meta(ge=1, le=8)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    user: str | None = None
+    user: UserId | None = None
 
     seed: int | None = None  # a hint about OpenAI's own machines, which changes no answer
 
@@ -243,8 +248,8 @@ class ChatRequest(Sampled, kw_only=True):
 
     max_completion_tokens: Positive | None = None
     top_k: Positive | None = None
-    safety_identifier: str | None = None
-    metadata: Annotated[dict[str, str], Meta(max_length=16)] | None = None
+    safety_identifier: UserId | None = None
+    metadata: Metadata | None = None
     tools: list[FunctionTool] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None

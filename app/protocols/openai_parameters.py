@@ -6,12 +6,11 @@ from typing import Any
 import msgspec
 
 from app.errors import InvalidRequest
-from app.protocols.openai_models import Sampled
+from app.protocols.openai_models import LONGEST_USER_ID, Sampled
 
 Harmless = Mapping[str, Callable[[Any], bool]]
 
 _LONGEST_HARMLESS = 200
-LONGEST_USER_ID = 256  # https://docs.anthropic.com/en/api/messages, metadata.user_id
 
 # For an answer of JSON without a schema, of which Anthropic knows nothing.
 ONE_OBJECT = "Answer with one JSON object and nothing else: no words before or after it, and no code fence around it."
@@ -80,11 +79,18 @@ def _stop_sequences(stop: str | list[str] | None) -> list[str] | None:
 
 
 def metadata(user: str | None, more: Mapping[str, str] | None = None) -> dict[str, str] | None:
-    """Anthropic's metadata has one member, `user_id`: an opaque text. What OpenAI's holds besides goes in as JSON."""
-    if more:
-        packed = msgspec.json.encode({"user": user, "metadata": more} if user else {"metadata": more}).decode()
-        if len(packed) > LONGEST_USER_ID:
-            message = f"metadata: with the user at most {LONGEST_USER_ID} characters of JSON reach Claude."
-            raise InvalidRequest(message, param="metadata", code="invalid_value")
-        return {"user_id": packed}
-    return {"user_id": user} if user else None
+    """Anthropic's metadata has one member, `user_id`: an opaque text. What OpenAI's holds besides goes in as JSON.
+
+    There is room for less than OpenAI allows: of its pairs, in their order, those go that still find some.
+    """
+    user_id = user
+    fitting: dict[str, str] = {}
+    for key, value in (more or {}).items():
+        packed = _packed(user, {**fitting, key: value})
+        if len(packed) <= LONGEST_USER_ID:
+            user_id, fitting[key] = packed, value
+    return {"user_id": user_id} if user_id else None
+
+
+def _packed(user: str | None, more: Mapping[str, str]) -> str:
+    return msgspec.json.encode({"user": user, "metadata": more} if user else {"metadata": more}).decode()

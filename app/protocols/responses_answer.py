@@ -35,6 +35,7 @@ class ResponsesAnswer:
         echo: Mapping[str, Any],
         *,
         shows_thinking: bool = False,
+        gives_thinking: bool = False,
     ):
         self.id = f"resp_{token}"
         self._token = token
@@ -43,6 +44,7 @@ class ResponsesAnswer:
         self._names = names
         self._echo = echo
         self._shows_thinking = shows_thinking
+        self._gives_thinking = gives_thinking
         self._sequence_number = 0
         self._begun = False
         self._forget()
@@ -133,6 +135,11 @@ class ResponsesAnswer:
         """The answer as it goes upstream again when the conversation goes on."""
         return [block for item in self._items if (block := item.to_block())]
 
+    def thoughts(self) -> dict[str, str]:
+        """What each reasoning item holds for Claude, also where the client did not ask for it."""
+        items = (item for item in self._items if isinstance(item, Reasoning))
+        return {item.id: thought for item in items if (thought := item.thought())}
+
     def _failure(self, error: PosternError) -> Json:
         told = {"code": _FAILURES.get(error.status, "server_error"), "message": str(error)}
         return self._response(status="failed", error=told, output=[item.to_item() for item in self._items])
@@ -185,14 +192,18 @@ class ResponsesAnswer:
             case "text":
                 return Message(f"msg_{token}", index)
             case "thinking":
-                return Reasoning(f"rs_{token}", index, is_shown=self._shows_thinking)
+                return self._reasoning(token, index, is_shown=self._shows_thinking)
             case "redacted_thinking":
-                return Reasoning(f"rs_{token}", index, is_shown=False, redacted=block["data"])
+                return self._reasoning(token, index, is_shown=False, redacted=block["data"])
             case "tool_use":
                 name = self._names.from_upstream(block["name"])
                 arguments = block.get("input") or {}
                 return Call(f"fc_{token}", index, call_id=block["id"], name=name, arguments=arguments)
         return None
+
+    def _reasoning(self, token: str, index: int, *, is_shown: bool, redacted: str | None = None) -> Reasoning:
+        name = f"rs_{token}"
+        return Reasoning(name, index, is_shown=is_shown, is_given=self._gives_thinking, redacted=redacted)
 
 
 def to_usage(usage: Mapping[str, Any]) -> Json | None:

@@ -1,6 +1,6 @@
 """The items of an input to a system prompt and a conversation. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.errors import InvalidRequest
@@ -15,7 +15,6 @@ from app.protocols.responses_items import (
     InputImage,
     InputText,
     Item,
-    ItemReference,
     OutputText,
     Part,
     ReasoningItem,
@@ -28,7 +27,6 @@ from app.protocols.tool_ids import ToolIds
 from app.protocols.turns import Block, Turns
 
 _PDF = "JVBERi0"  # how a PDF begins, in base64
-_LONGEST_SHOWN = 100
 
 
 def to_system(items: Iterable[Item]) -> list[str]:
@@ -38,16 +36,11 @@ def to_system(items: Iterable[Item]) -> list[str]:
     return [text for text in texts if text.strip()]
 
 
-def to_messages(
-    items: Sequence[Item], before: Sequence[Mapping[str, Any]], known: Collection[str], unfolding: Unfolding
-) -> list[Block]:
-    """`before`: the conversation that goes on. `known`: ids of items in it. Raises InvalidRequest."""
+def to_messages(items: Sequence[Item], before: Sequence[Mapping[str, Any]], unfolding: Unfolding) -> list[Block]:
+    """`before`: the conversation that goes on, with what references still mean. Raises InvalidRequest."""
     turns, calls = Turns("input", before), _Calls(before, unfolding)
     for index, item in enumerate(items):
         where = f"input[{index}]"
-        if isinstance(item, ItemReference) and item.id not in known:
-            problem = f"only items of previous_response_id are known here, not {item.id[:_LONGEST_SHOWN]!r}"
-            raise _refusal(f"{where}.id", problem)
         role = "user" if isinstance(item, UserMessage | FunctionCallOutput) else "assistant"
         blocks = _of_item(item, calls, where)
         if not blocks and isinstance(item, UserMessage) and index == len(items) - 1:

@@ -1,7 +1,8 @@
 """What is kept of a response, and how clients see it. Pure.
 
-Kept are: `response`, as it was told; `input`, the items of its own request; `messages` and
-`system`, the whole conversation in the neutral form, with the client's names of tools.
+Kept are: `response`, as it was told; `input`, the items of its own request; `messages` and `system`, the whole
+conversation in the neutral form, with the client's names of tools; `known`, the ids of all items in it; `thoughts`, by
+the ids of this response's items, whether they were told or not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,15 +27,19 @@ _MOST_ITEMS = 100
 _ITEMS = 20
 
 
-def to_kept(call: ResponsesCall, response: Mapping[str, Any], answer: Sequence[Json]) -> Json:
+def to_kept(
+    call: ResponsesCall, response: Mapping[str, Any], answer: Sequence[Json], thoughts: Mapping[str, str]
+) -> Json:
     """`answer`: the blocks of it that go upstream again."""
     said = [{"role": "assistant", "content": answer}] if answer else []
-    token = response["id"].partition("_")[2]
+    listed = to_input(call.items, response["id"].partition("_")[2])
     return {
         "response": response,
-        "input": to_input(call.items, token),
+        "input": listed,
         "messages": [*call.messages, *said],
         "system": list(call.system),
+        "known": [*call.known, *(item["id"] for item in (*listed, *response["output"]))],
+        "thoughts": thoughts,
     }
 
 

@@ -13,12 +13,14 @@ from app.protocols.openai_models import (
     Free,
     Ignored,
     JsonObjectFormat,
+    Metadata,
     Name,
     Positive,
     Refused,
     Strict,
     TextFormat,
     Unread,
+    UserId,
 )
 
 Summary = Literal["auto", "concise", "detailed"]
@@ -38,7 +40,7 @@ class FunctionTool(Strict, tag_field="type", tag="function", kw_only=True):
     name: Name
     description: str | None = None
     parameters: Annotated[Free, Meta(extra_json_schema={"type": ["object", "null"]})] = NULL
-    strict: bool | None = None
+    strict: bool | None = None  # true by default at OpenAI, which makes optional members required; not here
     # Taken in the values that ask for nothing.
     allowed_callers: list[str] | None = None
     async_: Literal[False] | None = field(name="async", default=None)
@@ -87,11 +89,11 @@ class ResponsesRequest(Strict, kw_only=True):
     include: list[Include] | None = None
     instructions: str | None = None
     max_output_tokens: Positive | None = None
-    metadata: Annotated[dict[str, str], Meta(max_length=16)] | None = None
+    metadata: Metadata | None = None
     parallel_tool_calls: bool | None = None
     previous_response_id: str | None = None
     reasoning: Reasoning | None = None
-    safety_identifier: str | None = None
+    safety_identifier: UserId | None = None
     store: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -100,7 +102,7 @@ class ResponsesRequest(Strict, kw_only=True):
     tool_choice: Literal["none", "auto", "required"] | ChosenFunction | AllowedTools | None = None
     tools: Annotated[Free, Meta(extra_json_schema={"type": ["array", "null"], "items": {"type": "object"}})] = NULL
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    user: str | None = None
+    user: UserId | None = None
 
     # Hints about OpenAI's own machines, which change no answer.
     prompt_cache_key: str | None = None

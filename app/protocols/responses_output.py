@@ -25,7 +25,7 @@ class Item:
         self.told = False
         self.status = "in_progress"
         self._texts: list[str] = []
-        self._id = item_id
+        self.id = item_id
         self._index = index
 
     @property
@@ -67,7 +67,7 @@ class Item:
         return "response.output_item.done", {"output_index": self._index, "item": self.to_item()}
 
     def _of_item(self, **members: Any) -> Json:
-        return {"item_id": self._id, "output_index": self._index, **members}
+        return {"item_id": self.id, "output_index": self._index, **members}
 
 
 class Message(Item):
@@ -100,18 +100,19 @@ class Message(Item):
         return {"type": "text", "text": self.text} if self.text.strip() else None
 
     def _item(self, content: list[Json]) -> Json:
-        return {"id": self._id, "type": "message", "status": self.status, "role": "assistant", "content": content}
+        return {"id": self.id, "type": "message", "status": self.status, "role": "assistant", "content": content}
 
     def _part(self, text: str) -> Json:
         return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
 class Reasoning(Item):
-    """`is_shown`: the client asked for a summary, and gets the thinking as one."""
+    """`is_shown`: the client asked for a summary, and gets the thinking as one. `is_given`: it asked for all of it."""
 
-    def __init__(self, item_id: str, index: int, *, is_shown: bool, redacted: str | None = None):
+    def __init__(self, item_id: str, index: int, *, is_shown: bool, is_given: bool, redacted: str | None = None):
         super().__init__(item_id, index)
         self._is_shown = is_shown
+        self._is_given = is_given
         self._redacted = redacted
         self._signature = ""
 
@@ -140,8 +141,11 @@ class Reasoning(Item):
         yield self._done()
 
     def to_item(self) -> Json:
+        return self._item(self._parts(), self.thought() if self._is_given else None)
+
+    def thought(self) -> str | None:
         block = self.to_block()
-        return self._item(self._parts(), to_encrypted(block) if block else None)
+        return to_encrypted(block) if block else None
 
     def to_block(self) -> Json | None:
         """Without its signature, upstream would not take it back."""
@@ -155,7 +159,7 @@ class Reasoning(Item):
         return [_summary_part(self.text)] if self._is_shown and any(self._texts) else []
 
     def _item(self, summary: list[Json], encrypted: str | None) -> Json:
-        base = {"id": self._id, "type": "reasoning", "status": self.status, "summary": summary}
+        base = {"id": self.id, "type": "reasoning", "status": self.status, "summary": summary}
         return {**base, "encrypted_content": encrypted}
 
 
@@ -209,4 +213,4 @@ class Call(Item):
 
     def _item(self, arguments: str) -> Json:
         known = {"call_id": self._call_id, "name": self._name, "arguments": arguments}
-        return {"id": self._id, "type": "function_call", "status": self.status, **known}
+        return {"id": self.id, "type": "function_call", "status": self.status, **known}

@@ -1,6 +1,6 @@
 """POST /v1/responses: the request to a Prompt. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +22,15 @@ from app.protocols.prompt import Prompt
 from app.protocols.responses_conversation import to_messages, to_system
 from app.protocols.responses_items import Item, read_input
 from app.protocols.responses_models import JsonSchemaFormat, Reasoning, ResponsesRequest, StreamOptions
+from app.protocols.responses_references import Find, with_referred
 from app.protocols.responses_tools import Tool, names_in, read_tools, to_tools, under_upstreams_names
 from app.protocols.tool_names import ToolNames
 
 Json = dict[str, Any]
-Find = Callable[[str], Mapping[str, Any] | None]
 
 _decoder = msgspec.json.Decoder(ResponsesRequest)
 _CLIENTS_NAMES = {"max_tokens": "max_output_tokens"}
-_NOTHING: Mapping[str, Any] = {"system": [], "response": {"output": []}, "input": [], "messages": []}
+_NOTHING: Mapping[str, Any] = {"system": [], "messages": [], "known": []}
 
 HARMLESS: Harmless = {
     "access_programs": lambda value: False,
@@ -55,7 +55,7 @@ class ResponsesCall:
     """A request, understood. `model` is the public name that was asked for.
 
     messages: the whole conversation, with the client's names of tools; `names` maps those. echo: what the response says
-    of the request. shows_thinking: as a summary of the reasoning.
+    of the request. shows_thinking: as a summary of the reasoning. gives_thinking: as the `encrypted_content` of it.
     """
 
     model: str
@@ -63,11 +63,13 @@ class ResponsesCall:
     stream: bool
     store: bool
     items: Sequence[Item]
+    known: Collection[str]  # ids of items in the conversation before these, and of those that these refer to
     messages: Sequence[Json]
     system: Sequence[str]  # of the whole conversation, without this request's instructions
     names: ToolNames
     echo: Mapping[str, Any]
     shows_thinking: bool
+    gives_thinking: bool
 
 
 def from_request(body: bytes, find: Find = lambda name: None) -> ResponsesCall:
@@ -77,7 +79,8 @@ def from_request(body: bytes, find: Find = lambda name: None) -> ResponsesCall:
     unfolding = Unfolding()
     items, tools = read_input(request.input), read_tools(request.tools, unfolding)
     before = _before(request.previous_response_id, find)
-    messages = to_messages(items, before["messages"], _ids(before), unfolding)
+    known = set(before["known"])
+    messages = to_messages(with_referred(items, known, find), before["messages"], unfolding)
     system = [*before["system"], *to_system(items)]
     names = names_in(tools, messages)
     told_format = _told_format(request, unfolding)
@@ -87,11 +90,13 @@ def from_request(body: bytes, find: Find = lambda name: None) -> ResponsesCall:
         stream=bool(request.stream),
         store=request.store is not False,
         items=items,
+        known=known,
         messages=messages,
         system=system,
         names=names,
         echo=_echo(request, tools, told_format),
         shows_thinking=_summary(request) is not None,
+        gives_thinking="reasoning.encrypted_content" in (request.include or ()),
     )
 
 
@@ -111,10 +116,6 @@ def _before(name: str | None, find: Find) -> Mapping[str, Any]:
         message = f"Previous response with id {(name or '')[:100]!r} not found. It is kept for an hour at most."
         raise InvalidRequest(message, param="previous_response_id", code="previous_response_not_found")
     return found
-
-
-def _ids(before: Mapping[str, Any]) -> set[str]:
-    return {item["id"] for item in (*before["input"], *before["response"]["output"])}
 
 
 def _prompt(

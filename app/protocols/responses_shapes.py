@@ -26,7 +26,7 @@ class SummaryPart(msgspec.Struct, tag_field="type", tag="summary_text"):
 
 
 class ReasoningOutput(msgspec.Struct, tag_field="type", tag="reasoning"):
-    """`encrypted_content` holds Claude's thinking with its signature: send the item back as it came."""
+    """`encrypted_content`, if `include` asks for it, holds Claude's thinking: send the item back as it came."""
 
     id: str
     status: Status

@@ -5,11 +5,16 @@ It is encoded only, not encrypted: the signature, which Anthropic checks, keeps 
 
 import base64
 import binascii
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 Block = dict[str, Any]
+
+
+# Upstream refuses what has none, and with it the whole request.
+_Sealed = Annotated[str, Meta(min_length=1)]
 
 
 class _Block(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):
@@ -18,11 +23,11 @@ class _Block(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):
 
 class _Thinking(_Block, tag="thinking"):
     thinking: str
-    signature: str
+    signature: _Sealed
 
 
 class _Redacted(_Block, tag="redacted_thinking"):
-    data: str
+    data: _Sealed
 
 
 _decoder: msgspec.json.Decoder[_Thinking | _Redacted] = msgspec.json.Decoder(_Thinking | _Redacted)

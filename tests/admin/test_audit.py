@@ -121,6 +121,7 @@ def test_each_deed_is_written_down(  # threat 61
     assert answer.status_code < 500, answer.text
     new = audited(gateway)[before:]
     entry = next(entry for entry in new if entry["action"] == DEEDS[route].action)
+    assert entry["outcome"] == "begun"
     assert entry["actor"] == "admin"
     assert entry["address"] == "127.0.0.1"
     assert entry["target"] == given.get(DEEDS[route].target, DEEDS[route].target)
@@ -135,9 +136,9 @@ def test_a_scripts_deed_is_written_down_as_such(gateway: Gateway, admin: Admin):
 
 def test_what_failed_is_written_down_as_failed(gateway: Gateway, admin: Admin):  # threat 61
     admin.call("POST", "/admin/api/keys", {"name": "too late", "expires_at": 1})
-    assert [entry["outcome"] for entry in audited(gateway)[-2:]] == ["ok", "failed"]
+    assert [entry["outcome"] for entry in audited(gateway)[-2:]] == ["begun", "failed"]
     admin.call("POST", "/admin/api/login/code", {"code": "nobody asked"})
-    assert [entry["outcome"] for entry in audited(gateway)[-2:]] == ["ok", "failed"]
+    assert [entry["outcome"] for entry in audited(gateway)[-2:]] == ["begun", "failed"]
 
 
 # ---- when it cannot be written

@@ -235,7 +235,7 @@ def test_who_signs_in_while_the_password_is_changed_is_not_let_in(
     assert "The password was changed just now." in text_of(answer.text)
     assert not is_signed_in(stranger)
     assert stored(gateway, "SELECT id FROM sessions") == []
-    assert [entry["outcome"] for entry in audited(gateway)[entries:]] == ["ok", "refused"]
+    assert [entry["outcome"] for entry in audited(gateway)[entries:]] == ["begun", "refused"]
     stored(gateway, "UPDATE administrators SET password = ?", old)
 
 

@@ -180,7 +180,7 @@ def test_thinking_comes_as_a_summary_of_the_reasoning(gateway, sandbox, stream):
             answer = client.responses.create(model="sonnet", input=prompt, reasoning=reasoning)
     thought, said = answer.output
     assert (thought.type, thought.summary[0].text, said.content[0].text) == ("reasoning", "hm hm", "one")
-    assert thought.encrypted_content
+    assert thought.encrypted_content is None
     body = asked(sandbox, marker)
     assert (body["thinking"]["type"], body["output_config"]) == ("adaptive", {"effort": "low"})
 
@@ -238,17 +238,35 @@ def test_a_call_is_streamed_with_its_arguments(gateway):
     assert (call["name"], call["arguments"], call["status"]) == ("weather.now", "".join(pieces), "completed")
 
 
-def test_an_answer_with_calls_can_be_sent_back_instead(gateway, sandbox):
-    items = [{"role": "user", "content": f"stateless-calls-1 {asks_for('Ghent', thinking='hm')}"}]
-    options = {"model": "sonnet", "tools": [WEATHER], "store": False, "reasoning": {"effort": "low"}}
+@pytest.mark.parametrize("include", [["reasoning.encrypted_content"], []])
+def test_an_answer_with_calls_can_be_sent_back_instead(gateway, sandbox, include):
+    marker = f"stateless-calls-{len(include)}"
+    items = [{"role": "user", "content": f"{marker} {asks_for('Ghent', thinking='hm')}"}]
+    asked_for = {"store": False, "include": include, "reasoning": {"effort": "low"}}
+    options = {"model": "sonnet", "tools": [WEATHER], **asked_for}
     with gateway.openai() as client:
         first = client.responses.create(input=items, **options)
-        call = first.output[-1]
+        thought, call = first.output
+        assert bool(thought.encrypted_content) == bool(include)
         items += first.output
-        items += [{"type": "function_call_output", "call_id": call.call_id, "output": "stateless-calls-2"}]
+        items += [{"type": "function_call_output", "call_id": call.call_id, "output": f"{marker}-2"}]
         second = client.responses.create(input=items, **options)
-    assert "stateless-calls-2" in second.output_text
-    _, (_, said), _ = conversation(sandbox, "stateless-calls-2")
+    assert f"{marker}-2" in second.output_text
+    _, (_, said), _ = conversation(sandbox, f"{marker}-2")
+    assert [block["type"] for block in said] == ["thinking", "tool_use"]  # the process has it in any case
+
+
+def test_an_answer_with_calls_can_be_referred_to_instead(gateway, sandbox):
+    items = [{"role": "user", "content": f"refers-calls-1 {asks_for('Ghent', thinking='hm')}"}]
+    options = {"model": "sonnet", "tools": [WEATHER], "reasoning": {"effort": "low"}}
+    with gateway.openai() as client:
+        first = client.responses.create(input=items, **options)
+        items += [{"type": "item_reference", "id": item.id} for item in first.output]
+        call = first.output[-1]
+        items += [{"type": "function_call_output", "call_id": call.call_id, "output": "refers-calls-2"}]
+        second = client.responses.create(input=items, **options)
+    assert "refers-calls-2" in second.output_text
+    _, (_, said), _ = conversation(sandbox, "refers-calls-2")
     assert [block["type"] for block in said] == ["thinking", "tool_use"]
 
 
@@ -327,7 +345,8 @@ def test_what_broke_off_is_not_kept(gateway):
 
 # threat 9
 def test_a_response_is_nobody_elses(gateway):
-    name = post(gateway, input="hi").json()["id"]
+    made = post(gateway, input="hi").json()
+    name, item = made["id"], made["output"][0]["id"]
     with keys_of(gateway) as keys:
         other, _ = keys.create("another")
     with gateway.http() as client:
@@ -338,6 +357,8 @@ def test_a_response_is_nobody_elses(gateway):
         body = {"model": "sonnet", "input": "hi", "previous_response_id": name}
         answer = client.post("/v1/responses", json=body)
         assert_error(answer, 400, "previous_response_not_found", "previous_response_id")
+        body = {"model": "sonnet", "input": [{"type": "item_reference", "id": item}, {"role": "user", "content": "hi"}]}
+        assert_error(client.post("/v1/responses", json=body), 400, "invalid_value", "input[0].id")
     with gateway.http() as client:
         assert client.get(f"/v1/responses/{name}").status_code == 200
 

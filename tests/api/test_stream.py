@@ -44,6 +44,10 @@ class Stream:
         self._answer.begin()
         return self._answer.status
 
+    @property
+    def has_retry_after(self) -> bool:
+        return self._answer.getheader("Retry-After") is not None
+
     def line(self) -> bytes:
         return self._answer.readline()
 
@@ -91,6 +95,30 @@ def test_a_failure_after_the_hold_is_told_within_the_stream(tmp_path, sandbox):
             text = answer.rest().decode()
         assert json.loads(text.split("data: ", 1)[1])["error"]["code"] == "overloaded"
         assert "[DONE]" not in text
+
+
+@pytest.mark.parametrize(("hold", "status"), [(30, 503), (0.2, 200)])
+def test_a_refusal_in_the_queue_keeps_its_status_as_long_as_the_stream_is_held(tmp_path, sandbox, hold, status):
+    environ = {
+        "GATEWAY_POOL__MAX": "1",
+        "GATEWAY_QUEUE__TIMEOUT": "2",
+        "GATEWAY_STREAM__QUEUE_HOLD": str(hold),
+        "GATEWAY_STREAM__STATUS_HOLD": "0.3",
+    }
+    with running_gateway(sandbox, tmp_path, environ=environ) as gateway, Stream(gateway, script(first_delay=20)) as it:
+        assert it.status() == 200
+        with Stream(gateway, "waits") as waiting:
+            assert waiting.status() == status
+            assert waiting.has_retry_after == (status == 503)
+            assert "queue_timeout" in waiting.rest().decode()
+
+
+def test_a_stream_that_waited_in_the_queue_is_held_as_long_as_any(tmp_path, sandbox):
+    environ = {"GATEWAY_POOL__MAX": "1", "GATEWAY_STREAM__STATUS_HOLD": "1.5"}
+    with running_gateway(sandbox, tmp_path, environ=environ) as gateway, Stream(gateway, script(first_delay=4)) as it:
+        assert it.status() == 200
+        with Stream(gateway, script(status=400)) as waiting:
+            assert waiting.status() == 400
 
 
 @pytest.mark.parametrize(

@@ -176,10 +176,15 @@ ENTRIES = [
     Thing(at=NOW - 90 * number, actor="admin", address="192.168.178.24", **what)
     for number, what in enumerate(
         [
-            {"action": "master key rotated", "target": "m2Hn6Bf4", "outcome": "ok", "facts": {"grace_seconds": 86400}},
-            {"action": "key created", "target": EVIL, "outcome": "ok", "facts": {}},
+            {
+                "action": "master key rotated",
+                "target": "m2Hn6Bf4",
+                "outcome": "begun",
+                "facts": {"grace_seconds": 86400},
+            },
+            {"action": "key created", "target": EVIL, "outcome": "begun", "facts": {}},
             {"action": "signed in", "target": "", "outcome": "refused", "facts": {"reason": "wrong password"}},
-            {"action": "login started", "target": LONG, "outcome": "ok", "facts": {"method": "claudeai"}},
+            {"action": "login started", "target": LONG, "outcome": "begun", "facts": {"method": "claudeai"}},
         ]
     )
 ]

@@ -265,6 +265,15 @@ def test_arguments_that_were_cut_off_are_none():
     assert gathered([start(), *events, ends("max_tokens"), STOP])["content"][0]["input"] == {}
 
 
+def test_arguments_that_are_nested_too_deeply_are_a_failure_and_not_left_out():
+    events = [
+        opens(0, type="tool_use", id="t", name="look", input={}),
+        delta(0, "input_json_delta", partial_json='{"a":' + "[" * 5000 + "]" * 5000 + "}"),
+    ]
+    with pytest.raises(StreamBroken, match="nested too deeply"):
+        gathered([start(), *events, ends("tool_use"), STOP])
+
+
 @pytest.mark.parametrize(
     ("reason", "sequence"),
     [("end_turn", None), ("stop_sequence", "END"), ("max_tokens", None), ("refusal", None), ("tomorrows", None)],

@@ -95,6 +95,15 @@ UNSUPPORTED: list[tuple[str, Any]] = [
 ]
 
 
+@pytest.mark.parametrize("best_of", [None, 1, 3])
+def test_the_best_of_as_many_as_are_wanted_asks_for_nothing(best_of: int | None):
+    assert call(n=3, best_of=best_of) == call(n=3)
+
+
+def test_the_best_of_more_than_are_wanted_is_refused():
+    assert refused(as_bytes(n=3, best_of=4)).param == "best_of"
+
+
 @pytest.mark.parametrize(("members", "parameters"), PARAMETERS)
 def test_parameters_go_upstream_in_anthropics_words(members: dict[str, Any], parameters: dict[str, Any]):
     assert call(**members).prompt.parameters == parameters

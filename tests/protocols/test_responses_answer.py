@@ -313,7 +313,8 @@ def test_a_refusal_without_a_word_is_a_response_too():
 
 
 def test_a_summary_that_was_cut_off_says_so():
-    found = streamed(reply(thinking("hm", signature=""), stop_reason="max_tokens"), shows_thinking=True)
+    given = reply(thinking("hm", signature=""), stop_reason="max_tokens")
+    found = streamed(given, shows_thinking=True, gives_thinking=True)
     assert found[-3]["status"] == "incomplete"
     assert found[-1]["response"]["output"][0]["encrypted_content"] is None
 
@@ -411,14 +412,29 @@ def test_a_call_has_the_clients_name():
     assert (item["name"], item["arguments"], item["call_id"]) == ("a.b", "{}", "toolu_1")
 
 
+THOUGHTS = reply(thinking("h", "m"), [opened(type="redacted_thinking", data="xyz"), CLOSED], text("a"))
+
+
 @pytest.mark.parametrize("shows_thinking", [False, True])
 def test_reasoning_carries_the_thinking_with_its_signature(shows_thinking: bool):
-    given = reply(thinking("h", "m"), [opened(type="redacted_thinking", data="xyz"), CLOSED], text("a"))
-    first, second, _ = whole(given, shows_thinking=shows_thinking)["output"]
+    first, second, _ = whole(THOUGHTS, shows_thinking=shows_thinking, gives_thinking=True)["output"]
     assert first["summary"] == ([{"type": "summary_text", "text": "hm"}] if shows_thinking else [])
     assert from_encrypted(first["encrypted_content"]) == {"type": "thinking", "thinking": "hm", "signature": "sig"}
     assert second["summary"] == []
     assert from_encrypted(second["encrypted_content"]) == {"type": "redacted_thinking", "data": "xyz"}
+
+
+def test_reasoning_carries_it_for_those_alone_who_asked_for_it():
+    first, second, _ = whole(THOUGHTS)["output"]
+    assert (first["encrypted_content"], second["encrypted_content"]) == (None, None)
+    assert "xyz" not in json.dumps(streamed(THOUGHTS))
+    found = answer()
+    for event in THOUGHTS:
+        found.take(0, event)
+    assert [block["type"] for block in found.blocks()] == ["thinking", "redacted_thinking", "text"]
+    thoughts = found.thoughts()
+    assert list(thoughts) == [first["id"], second["id"]]
+    assert list(map(from_encrypted, thoughts.values())) == found.blocks()[:2]
 
 
 @pytest.mark.parametrize(

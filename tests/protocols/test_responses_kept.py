@@ -18,7 +18,7 @@ def call(input: Any) -> ResponsesCall:
 
 def test_what_is_kept_can_be_gone_on_from():
     said = [{"type": "text", "text": "b"}]
-    kept = to_kept(call("a"), {"id": "resp_abc", "output": [{"id": "msg_1"}]}, said)
+    kept = to_kept(call("a"), {"id": "resp_abc", "output": [{"id": "msg_1"}]}, said, {"rs_1": "x"})
     assert kept == {
         "response": {"id": "resp_abc", "output": [{"id": "msg_1"}]},
         "input": to_input(call("a").items, "abc"),
@@ -27,6 +27,8 @@ def test_what_is_kept_can_be_gone_on_from():
             {"role": "user", "content": [{"type": "text", "text": "a"}]},
             {"role": "assistant", "content": said},
         ],
+        "known": ["msg_abci0000", "msg_1"],
+        "thoughts": {"rs_1": "x"},
     }
     body = json.dumps({"model": "m", "input": "c", "previous_response_id": "resp_abc"}).encode()
     messages = from_request(body, {"resp_abc": kept}.get).prompt.messages
@@ -34,7 +36,7 @@ def test_what_is_kept_can_be_gone_on_from():
 
 
 def test_an_answer_that_said_nothing_leaves_the_question_standing():
-    kept = to_kept(call("a"), {"id": "resp_abc", "output": []}, [])
+    kept = to_kept(call("a"), {"id": "resp_abc", "output": []}, [], {})
     assert [turn["role"] for turn in kept["messages"]] == ["user"]
     body = json.dumps({"model": "m", "input": "c", "previous_response_id": "resp_abc"}).encode()
     (turn,) = from_request(body, {"resp_abc": kept}.get).prompt.messages

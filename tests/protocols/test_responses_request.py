@@ -127,7 +127,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("instructions", ["x"], "instructions"),
     ("max_output_tokens", 0, "max_output_tokens"),
     ("metadata", {str(number): "x" for number in range(17)}, "metadata"),
-    ("metadata", {"a": "x" * 300}, "metadata"),
+    ("metadata", {"a": "x" * 513}, "metadata[...]"),
+    ("user", "u" * 257, "user"),
     ("previous_response_id", 5, "previous_response_id"),
     ("reasoning", {"effort": "enormous"}, "reasoning.effort"),
     ("reasoning", {"summary": "all"}, "reasoning.summary"),
@@ -262,7 +263,7 @@ def test_the_response_repeats_what_was_asked_for():
     asked = {
         "instructions": "Be brief.",
         "max_output_tokens": 2000,
-        "metadata": {"a": "b"},
+        "metadata": {"a": "b", "k" * 64: "v" * 512},
         "parallel_tool_calls": False,
         "prompt_cache_key": "k",
         "reasoning": {"effort": "low", "summary": "auto"},
@@ -282,8 +283,7 @@ def test_the_response_repeats_what_was_asked_for():
 # ---- going on from an earlier response
 
 BEFORE = {
-    "response": {"output": [{"id": "msg_1"}, {"id": "fc_1"}]},
-    "input": [{"id": "msg_0"}],
+    "known": ["msg_0", "msg_1", "fc_1"],
     "system": ["Speak French."],
     "messages": [
         {"role": "user", "content": [{"type": "text", "text": "a"}]},
@@ -328,6 +328,11 @@ def test_a_kept_call_goes_upstream_under_the_name_that_the_cli_carries():
 def test_a_reference_to_an_earlier_item_adds_nothing(name: str):
     assert gone_on([{"id": name}, OUTPUT]).messages == gone_on([OUTPUT]).messages
     assert gone_on([{"type": "item_reference", "id": name}, OUTPUT]).messages == gone_on([OUTPUT]).messages
+
+
+def test_who_asks_for_the_thinking_is_given_it():
+    assert not call("hi").gives_thinking
+    assert call("hi", include=["reasoning.encrypted_content"]).gives_thinking
 
 
 def test_a_reference_to_anything_else_is_refused():

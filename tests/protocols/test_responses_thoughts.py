@@ -8,7 +8,7 @@ from app.protocols.responses_thoughts import from_encrypted, to_encrypted
 
 
 @settings(deadline=None)
-@given(st.text(), st.text())
+@given(st.text(), st.text(min_size=1))
 def test_a_thought_comes_back_as_it_was(thinking: str, signature: str):
     for block in (
         {"type": "thinking", "thinking": thinking, "signature": signature},
@@ -33,6 +33,8 @@ def test_a_thought_comes_back_as_it_was(thinking: str, signature: str):
                 b"{}",
                 b'{"type":"text","text":"a"}',
                 b'{"type":"thinking","thinking":"a"}',
+                b'{"type":"thinking","thinking":"a","signature":""}',
+                b'{"type":"redacted_thinking","data":""}',
                 b'{"type":"thinking","thinking":"a","signature":5}',
                 b'{"type":"thinking","thinking":"a","signature":"b","cache_control":{}}',
                 b'{"type":"thinking","thinking":"\\ud800","signature":"b"}',

@@ -13,6 +13,7 @@ from tests.security.ground import Ground, Json, guarded, image, said, text, user
 
 # Anthropic takes user ids of up to 256 characters.
 LONGEST_USER_ID = 256
+LONGEST_KEY = 64
 SHORT = 2_000
 
 
@@ -29,7 +30,8 @@ def parameters(texts: Sequence[str], index: int) -> Json:
     """Members that go upstream beside the messages, each a hostile text as well."""
     stops = [texts[(index + n) % len(texts)] for n in range(1, 5)]
     one = texts[index]
-    if len(json.dumps({"metadata": {one: one}})) <= LONGEST_USER_ID and index % 2:
+    is_short = len(one) <= LONGEST_KEY and len(json.dumps({"metadata": {one: one}})) <= LONGEST_USER_ID
+    if is_short and index % 2:
         return {"stop": stops, "metadata": {one: one}}
     return {"stop": stops, "user": one if len(one) <= LONGEST_USER_ID else "somebody"}
 

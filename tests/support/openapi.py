@@ -36,6 +36,7 @@ _LIMITS = {
     "maxItems": ("array", lambda value, limit: len(value) <= limit),
     "minProperties": ("object", lambda value, limit: len(value) >= limit),
     "maxProperties": ("object", lambda value, limit: len(value) <= limit),
+    "propertyNames": ("object", lambda value, limit: all(len(name) <= limit["maxLength"] for name in value)),
 }
 _STRUCTURE = {"$ref", "anyOf", "enum", "type", "properties", "required", "additionalProperties", "items"}
 WORDS = _ANNOTATIONS | _STRUCTURE | _LIMITS.keys()

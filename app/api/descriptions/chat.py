@@ -188,7 +188,7 @@ LEGACY = Operation(
     },
     members={
         "prompt": "One text, or a list of one.",
-        "best_of": "1 only.",
+        "best_of": "1, or as many as `n`.",
         "echo": "`false` only.",
         "suffix": "Empty only.",
         **{name: CHAT.members[name] for name in _SHARED},

@@ -60,7 +60,7 @@ CREATE = Operation(
     members={
         "model": "A name or an alias of `GET /v1/models`.",
         "input": "A text, or items; the last one must be the user's, or a tool's output.",
-        "include": "`reasoning.encrypted_content` is there in any case; `message.output_text.logprobs` is refused.",
+        "include": "`reasoning.encrypted_content`: to send thinking back. `message.output_text.logprobs` is refused.",
         "instructions": "The head of the system prompt. Not carried over from `previous_response_id`.",
         "max_output_tokens": "The most tokens of the answer. Without it: the CLI's own limit for the model.",
         "metadata": "Comes back in the response, and reaches Anthropic within `metadata.user_id`.",
