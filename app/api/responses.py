@@ -14,7 +14,7 @@ from app.errors import InvalidRequest, UnknownResponse
 from app.pace import STEP_BYTES
 from app.protocols.responses_answer import ResponsesAnswer
 from app.protocols.responses_kept import to_deleted, to_kept, to_kept_json, to_page
-from app.protocols.responses_request import ResponsesCall, from_request, previous_of
+from app.protocols.responses_request import ResponsesCall, from_request
 from app.services import services
 from app.web.describe import describe
 from app.web.policy import Who, allow
@@ -25,10 +25,11 @@ from app.web.policy import Who, allow
 @describe(CREATE)
 def create_response() -> Response:
     owner, data = g.key.id, body()
-    before = understood(previous_of, data)
-    kept = services().responses.find(owner, before) if before else None
-    call = understood(partial(from_request, find=lambda name: kept), data)
-    told = _Answer(call, owner, large=len(data) >= STEP_BYTES)
+    large = len(data) >= STEP_BYTES
+    responses = services().responses
+    find = partial(responses.look if large else responses.find, owner)
+    call = understood(partial(from_request, find=find), data)
+    told = _Answer(call, owner, large=large)
     return reply(call.model, call.prompt, told, stream=call.stream)
 
 

@@ -72,21 +72,6 @@ class ResponsesCall:
     gives_thinking: bool
 
 
-class _Previous(msgspec.Struct):
-    previous_response_id: str | None = None
-
-
-_previous_decoder = msgspec.json.Decoder(_Previous)
-
-
-def previous_of(body: bytes) -> str | None:
-    """The response that the request goes on from; None, too, when the body is such that `from_request` refuses it."""
-    try:
-        return _previous_decoder.decode(body).previous_response_id
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
 def from_request(body: bytes, find: Find = lambda name: None) -> ResponsesCall:
     """Raises InvalidRequest that names the field. `find` gives what is kept of an earlier response (to_kept)."""
     request = decode(body, _decoder)
