@@ -30,8 +30,8 @@ def measure(directory: Path, idle: int = 10_000, requests: int = 500, streams: i
 
 def _idle_connections(section: Section, directory: Path, idle: int, requests: int, streams: int) -> None:
     with (
-        stubbed_gateway(_folder(directory, "crowded"), environ=_SIGNED_IN) as crowded,
-        stubbed_gateway(_folder(directory, "empty"), environ=_SIGNED_IN) as empty,
+        stubbed_gateway(_folder(directory, "crowded"), environ={**_SIGNED_IN, **_POOL}) as crowded,
+        stubbed_gateway(_folder(directory, "empty"), environ={**_SIGNED_IN, **_POOL}) as empty,
     ):
         side_by_side(crowded, empty, 5, 1)  # what happens once
         worker, master = memory(empty.worker_pid), memory(empty.pid)

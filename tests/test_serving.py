@@ -21,7 +21,7 @@ from tests.support.processes import wait_until
 from tests.support.sandbox import ROOT
 
 MANY = 10_000
-SIGNED_IN = {**ENVIRON, "ANTHROPIC_API_KEY": "sk-ant-api03-sandbox"}
+SIGNED_IN = {**ENVIRON, "ANTHROPIC_API_KEY": "sk-ant-api03-sandbox", "GATEWAY_POOL__WARM": "2"}
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
@@ -190,7 +190,7 @@ def test_nothing_holds_the_event_loop_up(tmp_path: Path, name: str):  # threat 6
     for attempt in range(3):
         folder = tmp_path / str(attempt)
         folder.mkdir()
-        environ = {**SIGNED_IN, "GATEWAY_POOL__WARM": "2", "GATEWAY_POOL__MAX": "8", "GATEWAY_QUEUE__TIMEOUT": "200"}
+        environ = {**SIGNED_IN, "GATEWAY_POOL__MAX": "8", "GATEWAY_QUEUE__TIMEOUT": "200"}
         with stubbed_gateway(folder, environ=environ) as gateway:
             LOADS[name](gateway)
             worst.append(serving(gateway, PASSWORD)["most_work"])

@@ -57,7 +57,7 @@ class Times:
 def side_by_side(crowded: Gateway, empty: Gateway, requests: int, streams: int) -> tuple[Times, Times]:
     """GET /health/live and whole streamed completions, of the one and the other by turns."""
     with crowded.http() as one, empty.http() as other:
-        return _by_turns(_live, one, other, requests, 0.0), _by_turns(_completion, one, other, streams, 0.5)
+        return _by_turns(_live, one, other, requests, 0.0), _by_turns(_completion, one, other, streams, 0.8)
 
 
 def _by_turns(
@@ -66,7 +66,7 @@ def _by_turns(
     times: dict[httpx.Client, list[float]] = {one: [], other: []}
     for number in range(rounds):
         for client in (one, other) if number % 2 else (other, one):
-            time.sleep(rest)  # until there is a spare process again
+            time.sleep(rest)  # so that no process is started meanwhile: the spare one is replaced after a second
             begun = time.monotonic()
             ask(client)
             times[client].append(time.monotonic() - begun)
