@@ -17,7 +17,7 @@ from app.ops import views as ops_views
 from app.services import EXTENSION
 from app.services.build import build
 from app.settings import Settings, load, networks
-from app.web import headers, messages
+from app.web import crowd, headers, messages
 from app.web.policy import Who, allow, demand_policies
 from app.web.proxies import TrustedProxies
 
@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load(os.environ)
     logging.getLogger("app").setLevel(settings.log_level.upper())
     app = Flask(__name__)
+    crowd.register(app, settings.http.requests)
     app.wsgi_app = TrustedProxies(app.wsgi_app, networks(settings.trusted_proxies))  # type: ignore[method-assign]
     running = build(settings)
     app.extensions[EXTENSION] = running

@@ -22,6 +22,7 @@
     │   ├── TooLarge                  413
     │   └── TooManyAttempts           429
     ├── Unavailable                   503, try again later
+    │   ├── Crowded                   too many requests at the same time
     │   ├── QueueFull, QueueTimeout, Resting, ShuttingDown
     │   ├── StoreFailed               the gateway's own state cannot be written
     │   ├── AuditFailed               nor the audit log: what an administrator asked for is not done
@@ -149,6 +150,10 @@ class TooManyAttempts(RequestError):
 class Unavailable(PosternError):
     status = 503
     code = "service_unavailable"
+
+
+class Crowded(Unavailable):
+    code = "too_many_requests"
 
 
 class QueueFull(Unavailable):

@@ -72,6 +72,7 @@ class SessionSettings(_Section, frozen=True):
 class HttpSettings(_Section, frozen=True):
     max_body_bytes: Positive
     connections: Positive
+    requests: Positive
     body_timeout: Seconds
     write_timeout: Seconds
     drain: Seconds

@@ -1,16 +1,17 @@
-"""How gunicorn runs the gateway. The only file that knows gevent: app/ is written with plain threads, locks and
-sockets, which the gevent worker replaces by its own before the application is loaded."""
+"""How gunicorn runs the gateway. config/ alone knows gevent: app/ is written with plain threads, locks and sockets,
+which the gevent worker replaces by its own before the application is loaded."""
 
 from _thread import start_new_thread  # before gevent replaces it
 from collections import deque
 from select import epoll  # before gevent takes it away
 
-from gevent import Timeout, get_hub, monkey
+from gevent import Timeout, get_hub, monkey, spawn
 
 monkey.patch_all()  # before anything of the application is imported
 
 import ctypes  # noqa: E402
 import dataclasses  # noqa: E402
+import faulthandler  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
@@ -24,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from app import services, settings  # noqa: E402  # found by the line above
 from app.api.relay import RelayThread  # noqa: E402
 from app.errors import PosternError  # noqa: E402
-from app.services.ground import prepare  # noqa: E402
+from app.services.delays import LONG, Delays  # noqa: E402
+from app.services.ground import limits, prepare  # noqa: E402
+from app.services.open_files import room_for_connections  # noqa: E402
 from app.web.bodies import TimedBodies  # noqa: E402
 
 try:
@@ -35,16 +38,17 @@ except PosternError as error:
     sys.exit(f"postern: {error}")
 
 _PR_SET_PDEATHSIG = 1
+_BEAT_SECONDS = 0.01
 # How long a thread that writes a fast stream may go on while the event loop waits for its turn (seconds).
 sys.setswitchinterval(0.001)
 
 bind = f"[{_settings.bind}]:{_settings.port}" if ":" in _settings.bind else f"{_settings.bind}:{_settings.port}"
-worker_class = "gevent"
+worker_class = "config.connections.Worker"
 workers = 1  # one process holds the pool of claude processes
-worker_connections = _settings.http.connections
+worker_connections = _settings.http.connections  # when_ready lowers it if the system has not room for as many
 timeout = 60  # seconds without a sign of life of the event loop, not of a request
 graceful_timeout = int(_settings.http.drain) + 10  # then the master kills
-keepalive = 75
+keepalive = 75  # seconds
 # Forwarded headers are believed by the application itself, from the proxies in the setting trusted_proxies.
 forwarded_allow_ips = ""
 control_socket_disable = True  # it would be opened in $HOME
@@ -73,6 +77,8 @@ def _without_the_request(record):
 
 def when_ready(server):
     logging.getLogger("gunicorn.error").addFilter(_without_the_request)
+    # Here, where there is a log and no worker yet, which has the limit from the master.
+    server.cfg.set("worker_connections", room_for_connections(_settings.http.connections, limits(_settings).most))
 
 
 def post_fork(server, worker):
@@ -106,6 +112,12 @@ def _calls_in_loop():
 def post_worker_init(worker):
     worker.wsgi.wsgi_app = TimedBodies(worker.wsgi.wsgi_app, _settings.http.body_timeout, _within)
     running = worker.wsgi.extensions[services.EXTENSION]
+    delays = Delays()
+    worker.wsgi.extensions[services.EXTENSION] = running = dataclasses.replace(
+        running, serving=lambda: services.Serving(worker.server.connections, len(worker.server.idle), *delays.longest())
+    )
+    for template in worker.wsgi.jinja_env.list_templates():
+        worker.wsgi.jinja_env.get_template(template)  # to compile one takes a moment in which nobody is served
     running.off_loop.use(get_hub().threadpool.apply)
     running.off_loop(running.keys.close_expired)  # its thread and descriptors are there from now on
     if not worker.cfg.is_ssl:  # what is written to an encrypted connection's descriptor would go out in the clear
@@ -119,6 +131,34 @@ def post_worker_init(worker):
     signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn has it
     if not worker.alive:  # it was told in this very moment
         told.set()
+    _beat(delays)
+
+
+def _beat(delays):
+    """Again and again after _BEAT_SECONDS. By what a beat is late the loop was held up."""
+    timer = get_hub().loop.timer(_BEAT_SECONDS, _BEAT_SECONDS, ref=False)
+    beaten, worked = time.monotonic(), time.process_time()
+
+    def beat():
+        nonlocal beaten, worked
+        now, work = time.monotonic(), time.process_time()
+        late, done = now - beaten - _BEAT_SECONDS, work - worked
+        beaten, worked = now, work
+        if delays.note(late, min(late, done)):
+            spawn(_tell_of, late, done)  # the loop itself cannot wait for the log
+        if _settings.log_level == "debug":
+            faulthandler.dump_traceback_later(LONG)  # unless the next beat comes before
+
+    timer.start(beat)
+
+
+def _tell_of(late, work):
+    logging.getLogger("app").warning(
+        "the event loop was held up for %.0f ms, in which the gateway worked for %.0f ms: nobody was served meanwhile "
+        "(log_level debug shows where it stood)",
+        late * 1000,
+        work * 1000,
+    )
 
 
 def _drain(worker, running, told):

@@ -18,6 +18,7 @@ ANYTHING = None
 LAYERS: dict[str, set[str] | None] = {
     "errors": set(),
     "version": set(),
+    "pace": set(),
     "settings": set(),
     "claude": set(),
     "store": set(),
@@ -93,7 +94,7 @@ def _allowed_within_app(module: str, name: str) -> bool:
     allowed = LAYERS[layer]
     if allowed is ANYTHING:
         return True
-    return layer != "errors" and within(name, allowed | {"app.errors", f"app.{layer}"})
+    return layer != "errors" and within(name, allowed | {"app.errors", "app.pace", f"app.{layer}"})
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "app").rglob("*.py")), ids=module_name)

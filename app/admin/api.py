@@ -25,7 +25,12 @@ from app.web.policy import Who, allow
 @describe(descriptions.STATUS)
 def api_status() -> Response:
     volume = services().off_loop(services().volume)
-    return jsonify(auth=asdict(services().account()), volume=asdict(volume), pool=pool_counts())
+    return jsonify(auth=asdict(services().account()), volume=asdict(volume), pool=pool_counts(), serving=_serving())
+
+
+def _serving() -> dict[str, Any] | None:
+    tell = services().serving
+    return asdict(tell()) if tell else None
 
 
 # ---- the CLI's login

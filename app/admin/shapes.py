@@ -39,10 +39,26 @@ class Pool(msgspec.Struct):
     waiting: Annotated[int, Meta(description="Requests that wait for a process.")]
 
 
+class Serving(msgspec.Struct):
+    """The server."""
+
+    connections: Annotated[int, Meta(description="Those that are open.")]
+    idle: Annotated[int, Meta(description="Those of them on which nobody asks.")]
+    longest_delay: Annotated[
+        float,
+        Meta(description="Seconds that its event loop was held up within five minutes, at the most."),
+    ]
+    most_work: Annotated[
+        float,
+        Meta(description="Those of them, at the most, in which the gateway did not wait for the machine."),
+    ]
+
+
 class Status(msgspec.Struct):
     auth: Account
     volume: Volume
     pool: Pool
+    serving: Serving | None
 
 
 class LoginState(msgspec.Struct):

@@ -7,7 +7,7 @@ from app.api.auth import demand_model, until_revoked
 from app.api.blueprint import blueprint
 from app.api.descriptions.messages import COUNT_TOKENS, MESSAGES
 from app.api.errors import request_id
-from app.api.reply import body, reply
+from app.api.reply import body, reply, understood
 from app.protocols import anthropic
 from app.protocols.anthropic_answer import AnthropicAnswer
 from app.services import services
@@ -19,7 +19,7 @@ from app.web.policy import Who, allow
 @allow(Who.KEY)
 @describe(MESSAGES)
 def messages() -> Response:
-    call = anthropic.from_request(body())
+    call = understood(anthropic.from_request, body())
     return reply(call.model, call.prompt, AnthropicAnswer(call.names, request_id()), stream=call.stream)
 
 
@@ -27,6 +27,6 @@ def messages() -> Response:
 @allow(Who.KEY)
 @describe(COUNT_TOKENS)
 def count_tokens() -> Response:
-    call = anthropic.from_count_request(body())
+    call = understood(anthropic.from_count_request, body())
     demand_model(call.model)
     return jsonify(input_tokens=services().count_tokens(call.model, call.prompt, until_revoked(client_gone())))

@@ -2,16 +2,18 @@
 
 import time
 import uuid
+from functools import partial
 from typing import Any
 
 from flask import Response, g, jsonify, request
 
 from app.api.blueprint import blueprint
 from app.api.descriptions.responses import CREATE, DELETE, INPUT_ITEMS, SHOW
-from app.api.reply import body, reply
+from app.api.reply import body, reply, understood
 from app.errors import InvalidRequest, UnknownResponse
+from app.pace import STEP_BYTES
 from app.protocols.responses_answer import ResponsesAnswer
-from app.protocols.responses_kept import to_deleted, to_kept, to_page
+from app.protocols.responses_kept import to_deleted, to_kept, to_kept_json, to_page
 from app.protocols.responses_request import ResponsesCall, from_request
 from app.services import services
 from app.web.describe import describe
@@ -22,9 +24,13 @@ from app.web.policy import Who, allow
 @allow(Who.KEY)
 @describe(CREATE)
 def create_response() -> Response:
-    owner = g.key.id
-    call = from_request(body(), lambda name: services().responses.find(owner, name))
-    return reply(call.model, call.prompt, _Answer(call, owner), stream=call.stream)
+    owner, data = g.key.id, body()
+    large = len(data) >= STEP_BYTES
+    responses = services().responses
+    find = partial(responses.look if large else responses.find, owner)
+    call = understood(partial(from_request, find=find), data)
+    told = _Answer(call, owner, large=large)
+    return reply(call.model, call.prompt, told, stream=call.stream)
 
 
 @blueprint.get("/responses/<name>")
@@ -56,7 +62,7 @@ def delete_response(name: str) -> Response:
 class _Answer(ResponsesAnswer):
     """Kept before its end is told: the client may go on from it at once."""
 
-    def __init__(self, call: ResponsesCall, owner: str):
+    def __init__(self, call: ResponsesCall, owner: str, *, large: bool):
         super().__init__(
             uuid.uuid4().hex,
             time.time,
@@ -69,11 +75,14 @@ class _Answer(ResponsesAnswer):
         self._call = call
         self._owner = owner
         self._store = services().responses
+        self._off_loop = services().off_loop if large else None
 
     def whole(self) -> dict[str, Any]:
         response = super().whole()
         if self._call.store:
-            self._store.keep(self._owner, self.id, to_kept(self._call, response, self.blocks(), self.thoughts()))
+            kept = self._call, response, self.blocks(), self.thoughts()
+            value = self._off_loop(to_kept_json, *kept) if self._off_loop else to_kept(*kept)
+            self._store.keep(self._owner, self.id, value)
         return response
 
 

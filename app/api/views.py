@@ -10,7 +10,7 @@ from app.api.auth import allows, demand_model
 from app.api.blueprint import blueprint
 from app.api.descriptions.chat import CHAT, LEGACY
 from app.api.descriptions.models import LIST_MODELS, ONE_MODEL
-from app.api.reply import body, reply
+from app.api.reply import body, reply, understood
 from app.protocols import openai_answer, openai_chat, openai_completions
 from app.services import services
 from app.web.describe import describe
@@ -23,7 +23,7 @@ __all__ = ["blueprint", "messages", "responses"]
 @allow(Who.KEY)
 @describe(CHAT)
 def chat_completions() -> Response:
-    call = openai_chat.from_request(body())
+    call = understood(openai_chat.from_request, body())
     chat = openai_answer.ChatAnswer(
         f"chatcmpl-{uuid.uuid4().hex}",
         int(time.time()),
@@ -39,7 +39,7 @@ def chat_completions() -> Response:
 @allow(Who.KEY)
 @describe(LEGACY)
 def completions() -> Response:
-    call = openai_completions.from_request(body())
+    call = understood(openai_completions.from_request, body())
     text = openai_completions.CompletionAnswer(
         f"cmpl-{uuid.uuid4().hex}", int(time.time()), call.model, call.n, include_usage=call.include_usage
     )

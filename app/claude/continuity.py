@@ -1,4 +1,4 @@
-"""Which conversation a process holds, so that the request which goes on with it finds it. Pure."""
+"""Which conversation a process holds, so that the request which goes on with it finds it."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,11 @@ from typing import Any
 import msgspec
 
 from app.claude.conversation import Block, Prompt
+from app.claude.line_json import has_long_text
 from app.claude.tools import is_carried
+from app.pace import STEP_BYTES, give_way
 
+_MESSAGES_IN_A_ROW = 256
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -21,15 +24,37 @@ class Keys:
     def __init__(self, owner: str, model: str, prompt: Prompt):
         *earlier, self._last = prompt.messages
         self._hash = hashlib.sha256(_encode([owner, model, prompt.system, prompt.tools]))
-        for message in earlier:
-            self._hash.update(_encode(_plain(message)))
+        for number, message in enumerate(earlier, 1):
+            _add(self._hash, _plain(message))
+            if number % _MESSAGES_IN_A_ROW == 0:
+                give_way()
         self.before = self._hash.digest()
 
     def after(self, answer: Sequence[Block]) -> bytes:
         whole = self._hash.copy()
         for message in (self._last, {"role": "assistant", "content": answer}):
-            whole.update(_encode(_plain(message)))
+            _add(whole, _plain(message))
         return whole.digest()
+
+
+def _add(whole: "hashlib._Hash", value: Any) -> None:
+    """In steps, where there is a long text within."""
+    if isinstance(value, str) and len(value) > STEP_BYTES:
+        whole.update(_encode(["text", len(value)]))
+        for start in range(0, len(value), STEP_BYTES):
+            whole.update(value[start : start + STEP_BYTES].encode("utf-8", "surrogatepass"))
+            give_way()
+    elif isinstance(value, Mapping) and has_long_text(value):
+        whole.update(_encode(["members", len(value)]))
+        for name in sorted(value):
+            whole.update(_encode(name))
+            _add(whole, value[name])
+    elif isinstance(value, list | tuple) and has_long_text(value):
+        whole.update(_encode(["values", len(value)]))
+        for inner in value:
+            _add(whole, inner)
+    else:
+        whole.update(_encode(value))
 
 
 def may_go_on(prompt: Prompt) -> bool:

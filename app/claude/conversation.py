@@ -5,7 +5,7 @@ history with its real roles, and last the message that asks.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 Block = dict[str, Any]
@@ -97,7 +97,7 @@ def _settings(request_id: str, env: Mapping[str, str]) -> JsonLine:
     return control_request(request_id, "apply_flag_settings", settings={"env": dict(env)})
 
 
-def history(messages: Sequence[Mapping[str, Any]], model: str) -> list[list[JsonLine]]:
+def history(messages: Sequence[Mapping[str, Any]], model: str) -> Iterator[list[JsonLine]]:
     """All but the last message, in batches; each batch ends with a user line whose `result` must be awaited.
 
     `model` is the full name of the one that is asked: only its own thinking goes upstream.
@@ -105,15 +105,16 @@ def history(messages: Sequence[Mapping[str, Any]], model: str) -> list[list[Json
     User lines are queued by the CLI while assistant lines are applied at once, so a later batch may be written only
     when the earlier one is through. Assistant lines at the end make a batch of their own, and have no result.
     """
-    batches: list[list[JsonLine]] = [[]]
+    batch: list[JsonLine] = []
     for number, message in enumerate(messages[:-1]):
         if message["role"] == "assistant":
             # 2.1.197 joins messages that have the same id, or none.
-            batches[-1].append(_line("assistant", message["content"], id=f"msg_{number}", model=model))
+            batch.append(_line("assistant", message["content"], id=f"msg_{number}", model=model))
         else:
-            batches[-1].append(_line("user", guarded(message["content"])) | {"shouldQuery": False})
-            batches.append([])
-    return [batch for batch in batches if batch]
+            yield [*batch, _line("user", guarded(message["content"])) | {"shouldQuery": False}]
+            batch = []
+    if batch:
+        yield batch
 
 
 def question(messages: Sequence[Mapping[str, Any]]) -> JsonLine:

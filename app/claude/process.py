@@ -4,7 +4,6 @@ Its standard streams are socket pairs, so that a read has a time limit and, unde
 """
 
 import ctypes
-import json
 import logging
 import os
 import signal
@@ -17,9 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from app.claude import line_json
 from app.claude.events import Line, parse_line
 from app.claude.framing import LineFramer
 from app.errors import CliCrashed, CliTimeout
+from app.pace import give_way
 
 log = logging.getLogger(__name__)
 
@@ -76,15 +77,13 @@ class LineProcess:
         return self._io.fileno()
 
     def write(self, messages: Iterable[Mapping[str, Any]]) -> None:
-        """One JSON line a message, written in one go. Raises CliCrashed, CliTimeout.
-
-        `json.dumps` escapes newlines and all that is not ASCII: a client's text cannot end its line and begin a
-        control message (threat 4).
-        """
-        data = b"".join(json.dumps(message).encode("ascii") + b"\n" for message in messages)
+        """One JSON line a message. Raises CliCrashed, CliTimeout."""
         self._io.settimeout(_WRITE_SECONDS)
         try:
-            self._io.sendall(data)
+            for number, data in enumerate(line_json.pieces(messages)):
+                if number:
+                    give_way()
+                self._io.sendall(data)
         except TimeoutError as error:
             raise CliTimeout("The claude CLI does not take its input.", detail=f"pid {self.pid}") from error
         except OSError as error:

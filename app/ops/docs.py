@@ -1,6 +1,5 @@
 """The document of the API, and the page that shows it. Both tell what anybody can read in the source (threat 64)."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,8 @@ from flask import Blueprint, Response, current_app, request, stream_template
 from markupsafe import escape
 
 from app.ops import reading
+from app.pace import give_way
+from app.services import services
 from app.web.openapi import document
 from app.web.policy import Who, allow
 
@@ -46,7 +47,7 @@ def _kept() -> dict[str, Any]:
 def _document() -> dict[str, Any]:
     kept = _kept()
     if "document" not in kept:
-        kept["document"] = document(current_app)
+        kept["document"] = services().off_loop(document, current_app._get_current_object())  # type: ignore[attr-defined]
     told: dict[str, Any] = kept["document"]
     return told
 
@@ -62,6 +63,7 @@ def _page(prefix: str) -> str:
 
 def _pieces(prefix: str) -> Iterator[str]:
     """Takes 0.2 s in all: others are served in between."""
-    for piece in stream_template("docs/page.html", prefix=prefix, **reading.page(_document(), _HERE + prefix)):
+    told = services().off_loop(reading.page, _document(), _HERE + prefix)
+    for piece in stream_template("docs/page.html", prefix=prefix, **told):
         yield piece
-        time.sleep(0)
+        give_way()

@@ -24,7 +24,7 @@ _ERROR_TYPES = {
     504: "timeout_error",
 }
 # What a 503 says for want of room; the others are faults.
-_OVERLOADED = ("overloaded", "queue_full", "queue_timeout")
+_OVERLOADED = ("overloaded", "queue_full", "queue_timeout", "too_many_requests")
 # Type of a delta -> its member, and that of the block which it adds to.
 _DELTAS = {
     "text_delta": ("text", "text"),

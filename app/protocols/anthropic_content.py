@@ -29,6 +29,7 @@ from app.protocols.anthropic_models import (
     UrlSource,
     UserPart,
 )
+from app.protocols.base64_text import from_base64
 from app.protocols.decode import demand_shallow
 from app.protocols.tool_names import ToolNames
 
@@ -152,7 +153,7 @@ def _check_elsewhere(source: UrlSource | FileSource, where: str) -> None:
 
 def _decoded(data: str, where: str) -> bytes:
     try:
-        decoded = binascii.a2b_base64(data, strict_mode=True)
+        decoded = from_base64(data)
     except (binascii.Error, ValueError) as error:
         raise refusal(where, f"not valid base64: {error}") from error
     if not decoded:

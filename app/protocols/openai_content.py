@@ -1,6 +1,5 @@
 """OpenAI's content parts to Anthropic's content blocks. Pure."""
 
-import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence
@@ -8,6 +7,7 @@ from typing import Any
 
 from app.errors import InvalidRequest
 from app.protocols import images
+from app.protocols.base64_text import from_base64
 from app.protocols.openai_models import AudioPart, FilePart, ImagePart, RefusalPart, TextPart
 
 Block = dict[str, Any]
@@ -52,7 +52,7 @@ def image_source(url: str, where: str) -> Block:
         known = ", ".join(images.TYPES)
         message = f"{where}: images of type {media_type} are not taken; use one of {known}."
         raise InvalidRequest(message, param=where, code="invalid_value")
-    if problem := images.problem(media_type, base64.b64decode(data)):
+    if problem := images.problem(media_type, from_base64(data)):
         raise InvalidRequest(f"{where}: {problem}.", param=where, code="invalid_value")
     return {"type": "base64", "media_type": media_type, "data": data}
 
@@ -88,7 +88,7 @@ def _data_url(url: str, where: str) -> tuple[str, str]:
         raise InvalidRequest(message, param=where, code="invalid_value")
     data = found["data"]
     try:
-        decoded = binascii.a2b_base64(data, strict_mode=True)
+        decoded = from_base64(data)
     except (binascii.Error, ValueError):
         data = "".join(data.split())
         decoded = _decoded(data, where)
@@ -99,14 +99,14 @@ def _data_url(url: str, where: str) -> tuple[str, str]:
 
 def _decoded(data: str, where: str) -> bytes:
     try:
-        return binascii.a2b_base64(data, strict_mode=True)
+        return from_base64(data)
     except (binascii.Error, ValueError) as error:
         raise InvalidRequest(f"{where}: not valid base64: {error}.", param=where, code="invalid_value") from error
 
 
 def _decoded_text(data: str, where: str) -> str:
     try:
-        text = base64.b64decode(data).decode("utf-8")
+        text = from_base64(data).decode("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"{where}: the text is not UTF-8.", param=where, code="invalid_value") from error
     if not text.strip():

@@ -43,6 +43,15 @@ def to_kept(
     }
 
 
+def to_kept_json(
+    call: ResponsesCall, response: Mapping[str, Any], answer: Sequence[Json], thoughts: Mapping[str, str]
+) -> msgspec.Raw:
+    """The same, written member by member, for what is large."""
+    kept = to_kept(call, response, answer, thoughts).items()
+    members = (msgspec.json.encode(name) + b":" + msgspec.json.encode(value) for name, value in kept)
+    return msgspec.Raw(b"{" + b",".join(members) + b"}")
+
+
 def to_input(items: Iterable[Item], token: str) -> list[Json]:
     """`token` makes ids for what came without. A reference's item is listed where it came from."""
     own = [item for item in items if not isinstance(item, ItemReference)]

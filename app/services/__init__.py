@@ -51,6 +51,16 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Serving:
+    """Connections that are open, those of them without a request; and how long all were held up (see delays)."""
+
+    connections: int
+    idle: int
+    longest_delay: float
+    most_work: float
+
+
+@dataclass(frozen=True)
 class Services:
     # The CLI
     catalogue: Catalogue
@@ -78,6 +88,8 @@ class Services:
     responses: KeptResponses
     # Carries a stream's deltas in a thread of the system (app.api.relay); None where nothing can.
     carry: Callable[[Any], None] | None = None
+    # How the server is; None where it does not tell.
+    serving: Callable[[], Serving] | None = None
     shown_once: ShownOnce[tuple[str, Key]] = field(default_factory=ShownOnce)
     clock: Callable[[], float] = time.time
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import RequestTimeout
 
+from app.pace import give_way
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -39,19 +41,29 @@ class _Body(RawIOBase):
         self._within = within
         self._begun_at: float | None = None
         self._received = 0
+        self._held = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if not self._held:
+            self._held = memoryview(self._next())
+        data, self._held = self._held[: len(buffer)], self._held[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _next(self) -> bytes:
+        """As much as the server reads at once: asked for less, it would copy the rest each time."""
+        if self._received:
+            give_way()  # a client that sends faster than it is read keeps the reader busy
         try:
             with self._within(self._left()):
-                data = self._source.read(min(len(buffer), _PIECE))
+                data = self._source.read(_PIECE)
         except TimeoutError as error:
             raise RequestTimeout("The request's body did not come in time.") from error
         self._received += len(data)
-        buffer[: len(data)] = data
-        return len(data)
+        return data
 
     def _left(self) -> float:
         now = time.monotonic()

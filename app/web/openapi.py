@@ -10,6 +10,7 @@ from werkzeug.routing import Rule
 
 from app.errors import (
     ConfirmationNeeded,
+    Crowded,
     Forbidden,
     InvalidRequest,
     NotAdministrator,
@@ -53,9 +54,17 @@ _SCHEMES: dict[Who, tuple[str, ...]] = {
 }
 _GUARDS: dict[Who, tuple[type[PosternError], ...]] = {
     Who.ANYONE: (),
-    Who.KEY: (InvalidRequest, Unauthorized, StoreFailed),
-    Who.ADMINISTRATOR: (InvalidRequest, NotAdministrator, Forbidden, TooManyAttempts, StoreFailed),
-    Who.CONFIRMED: (InvalidRequest, NotAdministrator, Forbidden, ConfirmationNeeded, TooManyAttempts, StoreFailed),
+    Who.KEY: (InvalidRequest, Unauthorized, Crowded, StoreFailed),
+    Who.ADMINISTRATOR: (InvalidRequest, NotAdministrator, Forbidden, TooManyAttempts, Crowded, StoreFailed),
+    Who.CONFIRMED: (
+        InvalidRequest,
+        NotAdministrator,
+        Forbidden,
+        ConfirmationNeeded,
+        TooManyAttempts,
+        Crowded,
+        StoreFailed,
+    ),
 }
 _BODY_CODES = ("invalid_body", "invalid_json", "invalid_value", "missing_parameter", "unknown_parameter")
 _STATUSES = {

@@ -68,7 +68,7 @@ U, A = "user", "assistant"
     ],
 )
 def test_history_comes_in_batches_that_end_with_a_user_line(messages: list[dict[str, Any]], batches: list[Any]):
-    assert outline(history(messages, "claude-x")) == batches
+    assert outline(list(history(messages, "claude-x"))) == batches
 
 
 def test_only_the_question_makes_the_cli_ask():
@@ -84,7 +84,7 @@ def test_only_the_question_makes_the_cli_ask():
 @given(st.lists(st.sampled_from([U, A]), max_size=12))
 def test_history_leaves_out_nothing_and_keeps_the_order(roles: list[str]):
     messages = [{"role": role, "content": [text(str(number))]} for number, role in enumerate([*roles, U])]
-    batches = history(messages, "claude-x")
+    batches = list(history(messages, "claude-x"))
     assert [entry for batch in outline(batches) for entry in batch] == [(r, str(n)) for n, r in enumerate(roles)]
     assert all(line["type"] == A for batch in batches for line in batch[:-1])
     assert all(batch[-1]["type"] == U for batch in batches[:-1])
@@ -141,7 +141,7 @@ def test_the_newline_stands_before_a_command_in_the_last_text(content: list[Any]
     assert guarded(content) == sent
     messages = [user(*content), user(*content)]
     assert question(messages)["message"]["content"] == sent
-    assert history(messages, "claude-x")[0][0]["message"]["content"] == sent
+    assert next(history(messages, "claude-x"))[0]["message"]["content"] == sent
 
 
 def test_an_answer_in_the_history_is_not_guarded():

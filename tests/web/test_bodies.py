@@ -111,6 +111,17 @@ class Clocked:
             raise TimeoutError
 
 
+class Dripping(BytesIO):
+    """Has no more than so many bytes at a time."""
+
+    def __init__(self, body: bytes, most: int) -> None:
+        super().__init__(body)
+        self._most = most
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(self._most)
+
+
 def read_through(clocked: Clocked, body: bytes, seconds: float, pieces: int, between: float = 0.0) -> None:
     def app(environ: dict[str, Any], _: Any) -> list[bytes]:
         for _piece in range(pieces):
@@ -118,7 +129,7 @@ def read_through(clocked: Clocked, body: bytes, seconds: float, pieces: int, bet
             time.sleep(between)
         return []
 
-    TimedBodies(app, seconds, clocked.within)({"wsgi.input": BytesIO(body)}, lambda *_: None)
+    TimedBodies(app, seconds, clocked.within)({"wsgi.input": Dripping(body, len(body) // pieces)}, lambda *_: None)
 
 
 def test_each_mebibyte_that_came_gives_as_much_time_again():
