@@ -54,7 +54,7 @@ def _height(panel: Bars) -> int:
 
 def _panel(panel: Bars, top: int) -> Iterator[str]:
     yield f'<text class="title" x="{_MARGIN}" y="{top + 18}">{escape(panel.title)} ({escape(panel.unit)})</text>'
-    longest = max(panel.values.values())
+    longest = max(panel.values.values()) or 1.0
     for number, (label, value) in enumerate(panel.values.items()):
         length = max(1.0, value / longest * _LONGEST)
         yield from _bar(label, value, length, top + _TITLE + _ROW * number, ours=label in panel.ours)

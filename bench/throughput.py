@@ -152,5 +152,5 @@ def _section(rates: dict[str, float], clients: int) -> Section:
 
 
 def _ratio(rate: float, other: float) -> float:
-    """Nothing at all may come of a short slice on a busy machine."""
-    return rate / other if other else math.inf
+    """Nothing at all may come of a short slice on a busy machine: no target is met then."""
+    return rate / other if other else math.nan

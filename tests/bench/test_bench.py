@@ -42,13 +42,13 @@ ROWS = {
         *["processes made ready"] * 2,
     ],
     **({"First token with reuse of processes": ["`claude -p`", *REUSE]} if REUSE else {}),
-    "3 streams at once": ["warm processes", "the gateway", "a bare gevent server"],
+    "2 streams at once": ["warm processes", "the gateway", "a bare gevent server"],
     "What came of them": ["the gateway"],
     "What they cost": ["the gateway", "the CLI"],
     "CPU per streamed delta": [f"{n} {pace}" for n in (1, 2) for pace in ("at 20 ", "at 100 ", "as fast ")],
     "More requests than processes": ["12 at once"],
 }
-FIGURE = re.compile(r"-?\d+(\.\d+)?( ms| us| s|%| MB)?|inf")
+FIGURE = re.compile(r"-?\d+(\.\d+)?( ms| us| s|%| MB)?|nan")
 WAYS = re.compile(r"\([abcd]\) .*")
 
 
@@ -59,7 +59,7 @@ def tables(page: str) -> Iterator[tuple[str, list[list[str]]]]:
         yield part.splitlines()[0], rows[2:]
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 def test_a_quick_run_fills_every_row_of_the_page(tmp_path: Path):
     output = tmp_path / "page.md"
     command = [sys.executable, "-m", "bench", "--quick", "--no-check", "--output", str(output)]
@@ -74,7 +74,7 @@ def test_a_quick_run_fills_every_row_of_the_page(tmp_path: Path):
         cells = [cell for row in found[title] for cell in row[1:] if not WAYS.fullmatch(cell)]
         assert all(map(FIGURE.fullmatch, cells)), found[title]
     targets = {row[0]: row[1:3] for row in found["Targets"]}
-    assert targets["3 streams at once: complete, words wrong"] == ["3, 0", "3, 0"]
+    assert targets["2 streams at once: complete, words wrong"] == ["2, 0", "2, 0"]
     assert targets["12 requests at once: answered or refused with Retry-After"] == ["12", "12"]
     assert len(targets) == 15 + 2 * can_reuse()
     assert page.count("1 of 1 questions to the gateway were answered by the process") == 2
