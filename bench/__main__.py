@@ -41,14 +41,14 @@ QUICK = Size(
     replayed=(2, 10),
     replay_rounds=1,
     load_clients=2,
-    load_seconds=3.0,
+    load_seconds=2.0,
     load_slices=1,
     streams=2,
     stream_seconds=3.0,
     deltas=200,
-    cpu_streams=2,
+    cpu_streams=1,
     departures=1,
-    requests=12,
+    requests=10,
     conversations=2,
 )
 
@@ -74,7 +74,7 @@ MEASUREMENTS = (*ON_THE_USUAL_GATEWAY, *ON_THEIR_OWN)
 def options_from(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, help=f"of the time to first token (default: {Size.rounds})")
-    parser.add_argument("--quick", action="store_true", help="few rounds, about a minute: no figures to rely on")
+    parser.add_argument("--quick", action="store_true", help="few rounds, a minute or two: no figures to rely on")
     parser.add_argument("--no-check", action="store_true", help="exit with 0 when a target is missed, too")
     parser.add_argument(
         "--output",

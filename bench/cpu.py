@@ -47,7 +47,7 @@ def measure(stage: Stage, most: int, deltas: int) -> list[Section]:
     section = Section("CPU per streamed delta", _HOW, _COLUMNS)
     # No room for a replacement: nothing starts while the streams are measured.
     with stage.gateway(warm=most, most=most, keep="0") as gateway, running_loop() as loop:
-        for streams in (1, most):
+        for streams in sorted({1, most}):
             for name, pace, times in _PACES:
                 stage.settle(gateway, spares=most)
                 case = Case(streams, name, pace, max(20, int(deltas * times)))
