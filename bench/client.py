@@ -5,14 +5,21 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from tests.support.gateway import Gateway
+from typing import Any, Protocol
 
 _READ = 1 << 16
 _TIMEOUT = 120.0
+
+
+class Server(Protocol):
+    """A gateway, or what stands in its place (bench.loop)."""
+
+    @property
+    def port(self) -> int: ...
+    @property
+    def key(self) -> str: ...
 
 
 @dataclass
@@ -66,11 +73,11 @@ def _content(event: bytes) -> str | None:
 class Client:
     """One connection, kept alive from request to request."""
 
-    def __init__(self, gateway: Gateway):
-        self._socket = socket.create_connection(("127.0.0.1", gateway.port), timeout=_TIMEOUT)
+    def __init__(self, server: Server):
+        self._socket = socket.create_connection(("127.0.0.1", server.port), timeout=_TIMEOUT)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._head = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {gateway.key}\r\n"
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {server.key}\r\n"
             "Content-Type: application/json\r\nContent-Length: "
         ).encode()
 
@@ -104,35 +111,47 @@ class Client:
 
 
 class Crowd:
-    """Requests that run at once, each on a connection and in a thread of its own."""
+    """Streams that are asked for at once, each in a thread of its own, and may be watched meanwhile."""
 
-    def __init__(self, gateway: Gateway, bodies: list[bytes]):
-        self.receptions = [Reception() for _ in bodies]
+    def __init__(self, asks: Sequence[Callable[[Reception], None]], receptions: Sequence[Reception]):
+        self.receptions = receptions
         self._failures: list[BaseException] = []
-        self._start = threading.Barrier(len(bodies))
+        self._start = threading.Barrier(len(asks))
         self._threads = [
-            threading.Thread(target=self._ask, args=(Client(gateway), body, reception))
-            for body, reception in zip(bodies, self.receptions, strict=True)
+            threading.Thread(target=self._ask, args=pair, daemon=True) for pair in zip(asks, receptions, strict=True)
         ]
 
     def begin(self) -> None:
         for thread in self._threads:
             thread.start()
 
-    def finish(self) -> list[Reception]:
+    def finish(self) -> None:
         for thread in self._threads:
             thread.join()
         self.demand_well()
-        return self.receptions
 
     def demand_well(self) -> None:
         if self._failures:
             raise self._failures[0]
 
-    def _ask(self, client: Client, body: bytes, reception: Reception) -> None:
+    def _ask(self, ask: Callable[[Reception], None], reception: Reception) -> None:
         try:
-            with client:
-                self._start.wait()
-                client.ask(body, reception)
+            self._start.wait()
+            ask(reception)
         except BaseException as error:  # raised anew by whoever waits
             self._failures.append(error)
+
+
+def crowd_at(server: Server, bodies: Sequence[bytes]) -> Crowd:
+    """Each on a connection of its own."""
+    return Crowd([_asker(server, body) for body in bodies], [Reception() for _ in bodies])
+
+
+def _asker(server: Server, body: bytes) -> Callable[[Reception], None]:
+    client = Client(server)
+
+    def ask(reception: Reception) -> None:
+        with client:
+            client.ask(body, reception)
+
+    return ask

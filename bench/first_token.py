@@ -1,65 +1,196 @@
-"""Time to the first token of a new conversation: a process per request, a spare driven directly, the gateway."""
+"""Time to the first token, by the state of the conversation: a process per request, a process driven directly, the
+gateway, and the bare event loop."""
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 
 from app.claude.worker import Worker
+from bench import cli
 from bench.client import Client
-from bench.figures import Section, at_most, median, ms, p95
-from bench.oneshot import first_token_of_a_process_per_request, first_token_of_a_spare
-from bench.stage import MODEL, Stage, prompt_of, request
+from bench.figures import Bars, Section, Target, at_most, fine_ms, median, p95
+from bench.loop import running_loop
+from bench.stage import MODEL, Stage, answered, prompt_of, request, session_seen, turns
 from tests.support.gateway import Gateway
 
 PER_REQUEST = "(a) `claude -p`, a process per request"
-SPARE = "(b) a spare process, driven directly"
+RAW = "(b) a warm process, driven directly"
 GATEWAY = "(c) the gateway"
-GATEWAY_HISTORY = "(d) the gateway, system prompt and 4 messages before"
+LOOP = "(d) a bare gevent server, no CLI"
+_SHORT = {PER_REQUEST: "claude -p", RAW: "warm process", GATEWAY: "gateway", LOOP: "bare loop"}
 _WORDS = 8
+_LITELLM_MS = 22
 _HOW = (
     "From the start of the process (a), the first line written to it (b) or the request sent on a kept-alive "
-    "connection (c, d) to the first piece of text. In turn a, b, c, d, a, ...; each begins when all processes are idle."
+    "connection (c, d) to the first piece of text. In turn a, b, c, d, then backwards; each begins when all processes "
+    "are idle. (b) is in the state that (c) finds its process in: a spare one for a new conversation, and for one that "
+    "goes on the process that gave the last answer and has told its end. (a) and the replay are told the history first."
 )
 
 
-def measure(stage: Stage, gateway: Gateway, rounds: int) -> Section:
-    times: dict[str, list[float]] = {name: [] for name in (PER_REQUEST, SPARE, GATEWAY, GATEWAY_HISTORY)}
-    with Client(gateway) as client:
-        for _ in range(rounds):
-            # Made before the round, so that it has had as much time to come to rest as the gateway's own.
-            with closing(stage.spare()) as spare:
-                for name, way in _ways(stage, spare, client).items():
-                    stage.settle(gateway, [spare.pid])
-                    times[name].append(way())
-    return _section(times)
+@dataclass(frozen=True)
+class State:
+    """`turns` are those before the question; `goes_on`: the last of them was answered by the same process."""
+
+    name: str
+    turns: int = 0
+    goes_on: bool = False
+    kept_for_all: bool = False  # one conversation for all rounds, for it takes seconds to tell
 
 
-def _ways(stage: Stage, spare: Worker, client: Client) -> dict[str, Callable[[], float]]:
-    plain, with_history = request(words=_WORDS), request(words=_WORDS, history=_history())
-    prompt = prompt_of(request(words=_WORDS))
-    return {
-        PER_REQUEST: lambda: first_token_of_a_process_per_request(stage.installation, MODEL, prompt),
-        SPARE: lambda: first_token_of_a_spare(spare, prompt),
-        GATEWAY: lambda: client.ask(plain).first_token,
-        GATEWAY_HISTORY: lambda: client.ask(with_history).first_token,
-    }
+STATES = (
+    State("new conversation"),
+    State("new conversation, 100 turns before", turns=100),
+    State("continued, 2 turns", turns=2, goes_on=True),
+    State("continued, 200 turns", turns=200, goes_on=True, kept_for_all=True),
+)
 
 
-def _history() -> list[dict[str, str]]:
-    system = {"role": "system", "content": "You are a helpful assistant. Answer briefly and truthfully."}
-    asked = [{"role": "user", "content": "What is a postern?"}, {"role": "assistant", "content": "A small back gate."}]
-    return [system, *asked, *asked]
+@dataclass
+class Talk:
+    """A conversation that waits for its next question, on a process of our own and at the gateway alike.
+
+    `history` is what a client sends again; `session` that of the gateway's process which answered last.
+    """
+
+    worker: Worker
+    history: list[dict[str, str]]
+    goes_on: bool = False
+    session: str = ""
 
 
-def _section(times: dict[str, list[float]]) -> Section:
-    base = median(times[PER_REQUEST])
-    section = Section("Time to first token", _HOW, ("way", "rounds", "fastest", "median", "p95", "median / (a)"))
-    for name, values in times.items():
-        middle = median(values)
-        shown = (ms(min(values)), ms(middle), ms(p95(values)), f"{middle / base:.2f}")
-        section.rows.append((name, str(len(values)), *shown))
-    gateway, spare = median(times[GATEWAY]), median(times[SPARE])
-    section.targets += [
-        at_most("first token, gateway / process per request", gateway / base, 1 / 3, "times"),
-        at_most("first token, gateway - spare process", (gateway - spare) * 1000, 15, "ms"),
-    ]
+@dataclass
+class Bench:
+    stage: Stage
+    gateway: Gateway
+    client: Client
+    loop_client: Client
+    times: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    same_process: dict[str, list[bool]] = field(default_factory=dict)
+
+    def ways(self) -> dict[str, Callable[[Talk], float]]:
+        return {
+            PER_REQUEST: self.by_process_per_request,
+            RAW: self.by_raw,
+            GATEWAY: self.by_gateway,
+            LOOP: self.by_loop,
+        }
+
+    def settle(self, talk: Talk) -> None:
+        self.stage.settle(self.gateway, [talk.worker.pid])
+        self.stage.sandbox.clear()
+
+    def by_process_per_request(self, talk: Talk) -> float:
+        prompt = prompt_of(request(words=_WORDS, history=talk.history))
+        return cli.first_token_of_one_shot(self.stage.installation, MODEL, prompt)
+
+    def by_raw(self, talk: Talk) -> float:
+        prompt = prompt_of(request(words=_WORDS, history=talk.history))
+        return cli.first_token(talk.worker, prompt, goes_on=talk.goes_on)
+
+    def by_gateway(self, talk: Talk) -> float:
+        body = request(words=_WORDS, history=talk.history)
+        reception = self.client.ask(body)
+        talk.history = answered(body, reception.text)
+        talk.session = session_seen(self.stage.sandbox)
+        return reception.first_token
+
+    def by_loop(self, talk: Talk) -> float:
+        return self.loop_client.ask(request(words=_WORDS, history=talk.history)).first_token
+
+
+def measure(stage: Stage, gateway: Gateway, rounds: int) -> list[Section]:
+    with running_loop() as loop, Client(gateway) as client, Client(loop) as loop_client:
+        bench = Bench(stage, gateway, client, loop_client)
+        with ExitStack() as held:
+            talks = {state: held.enter_context(_talk(bench, state)) for state in STATES if state.kept_for_all}
+            for number in range(rounds):
+                for state in STATES:
+                    _round(bench, state, talks.get(state), backwards=number % 2 == 1)
+    return [_section(bench)]
+
+
+def _round(bench: Bench, state: State, talk: Talk | None, *, backwards: bool) -> None:
+    with ExitStack() as held:
+        talk = talk or held.enter_context(_talk(bench, state))
+        ways = list(bench.ways().items())
+        for name, way in reversed(ways) if backwards else ways:
+            bench.settle(talk)
+            before = talk.session
+            bench.times.setdefault((state.name, name), []).append(way(talk))
+            if name == GATEWAY:
+                bench.same_process.setdefault(state.name, []).append(talk.session == before)
+
+
+@contextmanager
+def _talk(bench: Bench, state: State) -> Iterator[Talk]:
+    """Ready for its question."""
+    with closing(bench.stage.spare()) as worker:
+        talk = Talk(worker, turns(state.turns - state.goes_on))
+        if state.goes_on:  # the last turn before the question is a real one
+            bench.by_raw(talk)
+            bench.by_gateway(talk)
+            talk.goes_on = True
+        yield talk
+
+
+def _section(bench: Bench) -> Section:
+    section = Section(
+        "Time to first token", _HOW, ("conversation", "way", "rounds", "fastest", "median", "p95", "/ (a)")
+    )
+    for (state, way), values in bench.times.items():
+        base = median(bench.times[state, PER_REQUEST])
+        shown = (fine_ms(min(values)), fine_ms(median(values)), fine_ms(p95(values)), f"{median(values) / base:.3f}")
+        section.rows.append((state, way, str(len(values)), *shown))
+    middle = {key: median(values) * 1000 for key, values in bench.times.items()}
+    section.targets += _targets(middle)
+    section.notes += [*_who_answered(bench), _beside_litellm(middle)]
+    section.bars += [_bars(state, middle) for state in STATES]
     return section
+
+
+def _targets(middle: dict[tuple[str, str], float]) -> Iterator[Target]:
+    """`middle`: medians in ms."""
+    new = STATES[0].name
+    share = middle[new, GATEWAY] / middle[new, PER_REQUEST]
+    yield at_most(f"first token, {new}, gateway / process per request", share, 0.3, "times")
+    for state in STATES:
+        added = middle[state.name, GATEWAY] - middle[state.name, RAW]
+        if state.goes_on:
+            yield at_most(f"first token, {state.name}, gateway - warm process", added, 5, "ms")
+        elif not state.turns:
+            yield at_most(f"first token, {new}, gateway - warm process", added, 8, "ms")
+
+
+def _who_answered(bench: Bench) -> Iterator[str]:
+    for state in STATES:
+        if state.goes_on:
+            same = bench.same_process[state.name]
+            yield (
+                f"{state.name.capitalize()}: {sum(same)} of {len(same)} questions to the gateway were answered by the "
+                "process that had given the answer before, as the sessions tell that the CLI names upstream."
+            )
+
+
+def _beside_litellm(middle: dict[tuple[str, str], float]) -> str:
+    told = [
+        f"{state.name} it is {total:.1f} ms ({total / _LITELLM_MS:.1f} times as much), {_against(middle, state)}"
+        for state in STATES
+        if state.goes_on and (total := middle[state.name, GATEWAY])
+    ]
+    return (
+        f"{_LITELLM_MS} ms is what LiteLLM is said to add to a request that it forwards, without any CLI; it was not "
+        f"measured here. The whole time to the first token here, the CLI's own work included, at the median: "
+        f"{'; '.join(told)}."
+    )
+
+
+def _against(middle: dict[tuple[str, str], float], state: State) -> str:
+    added = middle[state.name, GATEWAY] - middle[state.name, RAW]
+    return f"{abs(added):.1f} ms {'more' if added > 0 else 'less'} than the warm process by itself"
+
+
+def _bars(state: State, middle: dict[tuple[str, str], float]) -> Bars:
+    title = f"Time to first token, {state.name}"
+    values = {short: middle[state.name, way] for way, short in _SHORT.items()}
+    return Bars(title, "ms, median", values, frozenset({_SHORT[GATEWAY]}))

@@ -13,7 +13,7 @@ from bench.figures import Section
 from bench.stage import Stage
 from tests.support.sandbox import ROOT
 
-_MEASURED = ("app", "config", "sandbox", "wsgi.py")
+_MEASURED = ("app", "bench", "config", "sandbox", "wsgi.py")
 
 
 def about(stage: Stage, options: str) -> list[tuple[str, str]]:
@@ -34,11 +34,11 @@ def load() -> str:
     return f"{os.getloadavg()[0]:.2f}"
 
 
-def page(facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
-    return "\n".join(_page(facts, sections)) + "\n"
+def page(facts: Sequence[tuple[str, str]], sections: Sequence[Section], picture: str) -> str:
+    return "\n".join(_page(facts, sections, picture)) + "\n"
 
 
-def _page(facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> Iterator[str]:
+def _page(facts: Sequence[tuple[str, str]], sections: Sequence[Section], picture: str) -> Iterator[str]:
     yield "# Benchmarks"
     yield ""
     yield (
@@ -51,10 +51,13 @@ def _page(facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> Iter
     yield "\n## Targets\n"
     verdicts = [(t.what, t.wanted, t.measured, "yes" if t.met else "**no**") for t in targets]
     yield from _table(("figure", "target", "measured", "met"), verdicts)
+    yield f"\n![The main figures as bars; they stand in the tables below]({picture})"
     for section in sections:
         yield f"\n## {section.title}\n"
         yield f"{section.how}\n"
         yield from _table(section.columns, section.rows)
+        for note in section.notes:
+            yield f"\n{note}"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -3,24 +3,53 @@
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
+import httpx
+import msgspec
 import pytest
 
-from bench import report
-from bench.client import Reception
-from bench.figures import Section, at_most, p95
-from tests.support.sandbox import ROOT
+from bench import plot, report
+from bench.client import Client, Reception
+from bench.figures import Bars, Section, at_least, at_most, percentile
+from bench.loop import running_loop
+from bench.stage import can_reuse, request
+from bench.upstream import running_upstream
+from tests.support.sandbox import NO_TLS, ROOT
 
+REUSE = ["the gateway, `reuse = always`"] * can_reuse()
 ROWS = {
-    "Time to first token": ["(a) ", "(b) ", "(c) ", "(d) "],
-    "Sustained load": ["the gateway, 2 clients", "`claude -p`, 2 at a time"],
+    "Memory of the gateway, idle": ["started", "after 2 conversations"],
+    "Time to first token": [
+        state
+        for state in (
+            "new conversation",
+            "new conversation, 100 turns before",
+            "continued, 2 turns",
+            "continued, 200 turns",
+        )
+        for _ in range(4)
+    ],
+    "History, replayed": ["a spare process", "the gateway"],
     "Client gone, upstream closed": ["while text flows", "while upstream is silent"],
-    "CPU per streamed delta": [f"{n} {pace}" for n in (1, 2) for pace in ("at 20 ", "at 100 ", "as fast ")],
-    "Streams at once": ["2 at once", "4 at once"],
+    "Sustained load": [
+        "the gateway, `reuse = never`",
+        *REUSE,
+        "`claude -p`, 2 at a time",
+        *["processes made ready"] * 2,
+    ],
+    **({"First token with reuse of processes": ["`claude -p`", *REUSE]} if REUSE else {}),
+    "2 streams at once": ["warm processes", "the gateway", "a bare gevent server"],
+    "What came of them": ["the gateway"],
+    "What they cost": ["the gateway", "the CLI"],
+    "CPU per streamed delta": [f"1 {pace}" for pace in ("at 20 ", "at 100 ", "as fast ")],
+    "More requests than processes": ["10 at once"],
 }
-FIGURE = re.compile(r"\d+(\.\d+)?( ms| us| s|%)?")
+FIGURE = re.compile(r"-?\d+(\.\d+)?( ms| us| s|%| MB)?|nan")
+WAYS = re.compile(r"\([abcd]\) .*")
 
 
 def tables(page: str) -> Iterator[tuple[str, list[list[str]]]]:
@@ -30,7 +59,7 @@ def tables(page: str) -> Iterator[tuple[str, list[list[str]]]]:
         yield part.splitlines()[0], rows[2:]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_quick_run_fills_every_row_of_the_page(tmp_path: Path):
     output = tmp_path / "page.md"
     command = [sys.executable, "-m", "bench", "--quick", "--no-check", "--output", str(output)]
@@ -39,25 +68,41 @@ def test_a_quick_run_fills_every_row_of_the_page(tmp_path: Path):
     page = output.read_text("utf-8")
     assert page == done.stdout.removesuffix("\n")
     found = dict(tables(page))
-    assert set(found) == {"Targets", *ROWS}
+    assert list(found) == ["Targets", *ROWS]
     for title, labels in ROWS.items():
         assert [row[0][: len(label)] for row, label in zip(found[title], labels, strict=True)] == labels
-        assert all(FIGURE.fullmatch(cell) for row in found[title] for cell in row[1:]), found[title]
-    assert [row[1:3] for row in found["Targets"] if "words wrong" in row[0]] == [["2, 0", "2, 0"], ["4, 0", "4, 0"]]
-    assert len(found["Targets"]) == 6
+        cells = [cell for row in found[title] for cell in row[1:] if not WAYS.fullmatch(cell)]
+        assert all(map(FIGURE.fullmatch, cells)), found[title]
+    targets = {row[0]: row[1:3] for row in found["Targets"]}
+    assert targets["2 streams at once: complete, words wrong"] == ["2, 0", "2, 0"]
+    assert targets["10 requests at once: answered or refused with Retry-After"] == ["10", "10"]
+    assert len(targets) == 14 + 2 * can_reuse()
+    assert page.count("1 of 1 questions to the gateway were answered by the process") == 2
+    assert "![The main figures as bars; they stand in the tables below](page.svg)" in page
+    assert "the gateway" in output.with_suffix(".svg").read_text("utf-8")
 
 
 def test_the_page_says_which_targets_are_missed():
-    section = Section("T", "How.", ("way", "time"), [("fast", "1 ms")])
-    section.targets = [at_most("one", 1.0, 2.0, "ms"), at_most("other", 3.0, 2.0, "ms")]
-    (_, targets), (_, rows) = tables(report.page([("Date", "today")], [section]))
-    assert targets == [["one", "<= 2 ms", "1 ms", "yes"], ["other", "<= 2 ms", "3 ms", "**no**"]]
+    section = Section("T", "How.", ("way", "time"), [("fast", "1 ms")], notes=["So it is."])
+    section.targets = [
+        at_most("one", 1.0, 2.0, "ms"),
+        at_most("other", 3.0, 2.0, "ms"),
+        at_least("rate", 4.0, 5.0, "/s"),
+    ]
+    page = report.page([("Date", "today")], [section], "plot.svg")
+    (_, targets), (_, rows) = tables(page)
+    assert targets == [
+        ["one", "<= 2 ms", "1 ms", "yes"],
+        ["other", "<= 2 ms", "3 ms", "**no**"],
+        ["rate", ">= 5 /s", "4 /s", "**no**"],
+    ]
     assert rows == [["fast", "1 ms"]]
+    assert page.endswith("\nSo it is.\n")
 
 
 @pytest.mark.parametrize(("count", "at"), [(1, 1), (2, 2), (20, 19), (30, 29), (100, 95)])
 def test_p95_is_the_smallest_value_that_95_percent_are_not_above(count: int, at: int):
-    assert p95([float(n) for n in range(count, 0, -1)]) == at
+    assert percentile(95, [float(n) for n in range(count, 0, -1)]) == at
 
 
 def test_a_delta_is_timed_when_its_event_is_complete():
@@ -70,3 +115,48 @@ def test_a_delta_is_timed_when_its_event_is_complete():
     assert list(reception.deltas()) == [(1.2, "a"), (1.3, "b")]
     assert reception.first_token == pytest.approx(0.2)
     assert reception.whole
+
+
+def test_the_bare_server_sends_each_delta_at_its_time_and_tells_it():
+    with running_loop() as loop, Client(loop) as client:
+        for _ in range(2):  # on one connection
+            began = time.monotonic()
+            reception = client.ask(request(words=5, delta_delay=0.02))
+            words = reception.text.split(" ")
+            sent = [int(word.partition("@")[2]) / 1e9 - began for word in words]
+            assert reception.whole
+            assert [word.partition("@")[0] for word in words] == ["w0", "w1", "w2", "w3", "w4"]
+            assert all(at >= 0.02 * (number + 1) for number, at in enumerate(sent))
+            assert sent == sorted(sent)
+
+
+def test_the_sandbox_tells_in_a_delta_when_it_was_sent_if_asked_to():
+    with running_upstream() as upstream:
+        began = time.monotonic_ns()
+        told, untold = (_texts(upstream.api, send_times) for send_times in (True, False))
+    assert untold == ["w0", " w1"]
+    words, times = zip(*(text.split("@") for text in told), strict=True)
+    assert words == ("w0", " w1")
+    assert began < int(times[0]) < int(times[1]) < time.monotonic_ns()
+
+
+def _texts(api: str, send_times: bool) -> list[str]:
+    question = msgspec.json.decode(request(words=2, send_times=send_times))["messages"]
+    body = {"model": "claude-sonnet-5", "max_tokens": 100, "stream": True, "messages": question}
+    headers = {"x-api-key": "sk-ant-api03-sandbox", "anthropic-version": "2023-06-01"}
+    answer = httpx.post(f"{api}/v1/messages", json=body, headers=headers, verify=NO_TLS, trust_env=False)
+    return re.findall(r'"text_delta","text":"([^"]*)"', answer.raise_for_status().text)
+
+
+def test_the_plot_is_an_svg_with_a_bar_and_a_label_for_each_value():
+    panels = [
+        Bars("Time", "ms", {"a <b>": 283.4, "ours": 56.78}, frozenset({"ours"})),
+        Bars("Rate", "/s", {"c": 4.567}, frozenset()),
+    ]
+    root = ElementTree.fromstring(plot.picture(panels))  # noqa: S314  # our own
+    name = "{http://www.w3.org/2000/svg}"
+    texts = [text.text for text in root.iter(f"{name}text")]
+    assert texts[:-1] == ["Time (ms)", "a <b>", "283", "ours", "56.8", "Rate (/s)", "c", "4.57"]
+    bars = [rect for rect in root.iter(f"{name}rect") if rect.get("class") != "ground"]
+    assert [bar.get("class") for bar in bars] == ["bar", "bar ours", "bar"]
+    assert float(bars[0].get("width", 0)) / float(bars[1].get("width", 0)) == pytest.approx(283.4 / 56.78, rel=0.01)
