@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench import burst, cpu, first_token, gone, idle, plot, replay, report, reuse, streams, throughput
+from bench import burst, cpu, first_token, gone, idle, plot, replay, report, reuse, serving, streams, throughput
 from bench.figures import Section
 from bench.stage import Stage, can_reuse, stage_on
 from bench.upstream import running_upstream
@@ -34,6 +34,8 @@ class Size:
     departures: int = 20
     requests: int = 64
     conversations: int = 20
+    idle_connections: int = 10_000
+    idle_requests: int = 500
 
 
 QUICK = Size(
@@ -50,6 +52,8 @@ QUICK = Size(
     departures=1,
     requests=10,
     conversations=2,
+    idle_connections=100,
+    idle_requests=10,
 )
 
 # One gateway for all of these, with the settings that it has by default.
@@ -67,6 +71,9 @@ ON_THEIR_OWN: dict[str, Callable[[Stage, Size], list[Section]]] = {
     "streams": lambda stage, size: streams.measure(stage, size.streams, size.stream_seconds),
     "cpu": lambda stage, size: cpu.measure(stage, size.cpu_streams, size.deltas),
     "burst": lambda stage, size: burst.measure(stage, size.requests),
+    "serving": lambda stage, size: [
+        serving.measure(stage.directory / "serving", size.idle_connections, size.idle_requests)
+    ],
 }
 MEASUREMENTS = (*ON_THE_USUAL_GATEWAY, *ON_THEIR_OWN)
 
