@@ -16,6 +16,7 @@ from bench.figures import Section
 from bench.stage import Stage, can_reuse, stage_on
 from bench.upstream import running_upstream
 from tests.support.gateway import Gateway
+from tests.support.load import LOADS
 from tests.support.sandbox import ROOT
 
 
@@ -36,6 +37,7 @@ class Size:
     conversations: int = 20
     idle_connections: int = 10_000
     idle_requests: int = 500
+    server_loads: int = len(LOADS)
 
 
 QUICK = Size(
@@ -54,6 +56,7 @@ QUICK = Size(
     conversations=2,
     idle_connections=100,
     idle_requests=10,
+    server_loads=1,
 )
 
 # One gateway for all of these, with the settings that it has by default.
@@ -72,7 +75,7 @@ ON_THEIR_OWN: dict[str, Callable[[Stage, Size], list[Section]]] = {
     "cpu": lambda stage, size: cpu.measure(stage, size.cpu_streams, size.deltas),
     "burst": lambda stage, size: burst.measure(stage, size.requests),
     "serving": lambda stage, size: [
-        serving.measure(stage.directory / "serving", size.idle_connections, size.idle_requests)
+        serving.measure(stage.directory / "serving", size.idle_connections, size.idle_requests, size.server_loads)
     ],
 }
 MEASUREMENTS = (*ON_THE_USUAL_GATEWAY, *ON_THEIR_OWN)

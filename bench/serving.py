@@ -16,10 +16,10 @@ _HOW = (
 )
 
 
-def measure(directory: Path, idle: int = 10_000, requests: int = 500, streams: int = 20) -> Section:
+def measure(directory: Path, idle: int, requests: int, loads: int, streams: int = 20) -> Section:
     section = Section("The server by itself", _HOW, ("what", "measured"))
     _idle_connections(section, directory, idle, requests, streams)
-    for name, load in LOADS.items():
+    for name, load in list(LOADS.items())[:loads]:
         with stubbed_gateway(_folder(directory, name), environ={**_SIGNED_IN, **_POOL}) as gateway:
             load(gateway)
             told = serving(gateway, PASSWORD)
