@@ -22,11 +22,11 @@ from tests.support.sandbox import ROOT
 
 @dataclass(frozen=True)
 class Size:
-    rounds: int = 16
+    rounds: int = 15
     replayed: tuple[int, ...] = (10, 100, 200)
     replay_rounds: int = 5
     load_clients: int = 8
-    load_seconds: float = 16.0
+    load_seconds: float = 12.0
     load_slices: int = 2
     streams: int = 30
     stream_seconds: float = 60.0
