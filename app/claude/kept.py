@@ -27,8 +27,13 @@ class Kept(Generic[W]):
         self._held[conversation] = worker, now + self._seconds
         return [*out, *(self.take_longest() for _ in range(len(self._held) - self._most))]
 
-    def take(self, conversation: bytes) -> W | None:
-        return self._held.pop(conversation, (None,))[0]
+    def take(self, conversation: bytes, now: float) -> W | None:
+        """None for one whose time is up, too: that is for `take_expired`."""
+        worker, until = self._held.get(conversation, (None, 0.0))
+        if worker is None or now >= until:
+            return None
+        del self._held[conversation]
+        return worker
 
     def take_longest(self) -> W:
         """Raises KeyError when there is none."""

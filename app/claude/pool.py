@@ -100,9 +100,11 @@ class Pool(Generic[W]):
     def resume(self, conversation: bytes) -> Place[W] | None:
         """A place with the process that holds this conversation, if there is one still."""
         with self._changed:
-            self._drop_unusable()
-            worker = None if self._closed or self._draining else self._kept.take(conversation)
+            worker = None if self._closed or self._draining else self._kept.take(conversation, self._clock())
             if worker is None:
+                return None
+            if not worker.usable:
+                self._retire(worker)
                 return None
             place = Place[W]("", self._clock())
             place.worker = worker

@@ -111,6 +111,7 @@ class Turn:
             batch = [event for line in lines for event in self._interpret(line)]
             if batch or not lines:
                 yield batch
+                self._forbid_further_requests()
             if lines:
                 # Again when the batch is taken: a reader that is slow makes no silence of the CLI's.
                 self._heard_at = self._clock()
@@ -125,6 +126,7 @@ class Turn:
             return None
         self._heard_at = self._clock()
         self._check_time()
+        self._forbid_further_requests()
         tap = self._process.tap(_is_delta)
         return None if tap is None else Deltas(tap)
 
@@ -157,7 +159,6 @@ class Turn:
                 self.answer = []
             case "content_block_delta":
                 self._empty = False
-                self._forbid_further_requests()
             case "message_delta":
                 yield event
                 if self._ends_here(event.get("delta", {}).get("stop_reason")):
@@ -172,8 +173,8 @@ class Turn:
         yield event
 
     def _forbid_further_requests(self) -> None:
-        """Not before the first words: to take a setting costs the CLI some milliseconds."""
-        if self._forbidden:
+        """Not before the first words are on their way: to take a setting costs the CLI some milliseconds."""
+        if self._forbidden or self._empty or self._done:
             return
         self._forbidden = True
         with suppress(CliCrashed):  # what it wrote before its end still counts; the next read tells of the end

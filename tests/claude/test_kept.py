@@ -14,7 +14,7 @@ def holding(*names: str, most: int = 3, seconds: float = 10) -> Kept[str]:
 
 def test_each_is_taken_once_and_by_its_own_conversation_only():
     kept = holding("a", "b")
-    assert [kept.take(b"c"), kept.take(b"a"), kept.take(b"a")] == [None, "a", None]
+    assert [kept.take(b"c", 2), kept.take(b"a", 2), kept.take(b"a", 2)] == [None, "a", None]
     assert kept.workers() == ["b"]
 
 
@@ -33,6 +33,11 @@ def test_the_later_one_of_the_same_words_stays():
 def test_each_stays_for_its_time():
     kept = holding("a", "b", "c")
     assert [kept.take_expired(9), kept.take_expired(11), kept.workers()] == [[], ["a", "b"], ["c"]]
+
+
+def test_one_whose_time_is_up_is_not_taken():
+    kept = holding("a")
+    assert [kept.take(b"a", 10), kept.take_expired(10)] == [None, ["a"]]
 
 
 def test_some_are_taken_by_what_they_are_the_longest_kept_first():

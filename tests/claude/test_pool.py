@@ -735,7 +735,7 @@ def test_a_process_is_kept_for_a_time(opened):
     assert not worker.terminated
     clock.now += 1
     assert pool.resume(b"one") is None
-    assert worker.terminated
+    wait_until(lambda: worker.terminated, SOON, "it is ended")
 
 
 def test_a_kept_process_that_died_is_not_resumed(opened):
