@@ -12,7 +12,7 @@ _POOL = {"GATEWAY_POOL__WARM": "2", "GATEWAY_POOL__MAX": "8", "GATEWAY_QUEUE__TI
 _HOW = (
     "Over a stub of the CLI. Memory: RSS of gunicorn's worker at rest, and PSS of worker and master together. Request "
     "times: medians of two gateways asked by turns, one of which holds the idle connections. Event loop: the longest "
-    "delay of its beat in which the gateway computed (`serving` in the status), a fresh gateway for each load."
+    "stretch without a wait in which the gateway computed (`serving` in the status), a fresh gateway for each load."
 )
 
 

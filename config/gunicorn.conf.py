@@ -38,7 +38,7 @@ except PosternError as error:
     sys.exit(f"postern: {error}")
 
 _PR_SET_PDEATHSIG = 1
-_BEAT_SECONDS = 0.01
+_WORTH_NOTING_SECONDS = 0.005
 # How long a thread that writes a fast stream may go on while the event loop waits for its turn (seconds).
 sys.setswitchinterval(0.001)
 
@@ -131,25 +131,34 @@ def post_worker_init(worker):
     signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn has it
     if not worker.alive:  # it was told in this very moment
         told.set()
-    _beat(delays)
+    _watch_the_loop(delays)
 
 
-def _beat(delays):
-    """Again and again after _BEAT_SECONDS. By what a beat is late the loop was held up."""
-    timer = get_hub().loop.timer(_BEAT_SECONDS, _BEAT_SECONDS, ref=False)
-    beaten, worked = time.monotonic(), time.process_time()
+def _watch_the_loop(delays):
+    """Times what the loop does between two waits for something to happen: meanwhile nobody else is served."""
+    loop = get_hub().loop
+    woken, about_to_wait = loop.check(ref=False), loop.prepare(ref=False)
+    about_to_wait.priority = loop.MINPRI  # after all that gevent itself does there
+    began, worked = time.monotonic(), time.process_time()
 
-    def beat():
-        nonlocal beaten, worked
-        now, work = time.monotonic(), time.process_time()
-        late, done = now - beaten - _BEAT_SECONDS, work - worked
-        beaten, worked = now, work
-        if delays.note(late, min(late, done)):
-            spawn(_tell_of, late, done)  # the loop itself cannot wait for the log
+    def begin():
+        nonlocal began, worked
+        began, worked = time.monotonic(), time.process_time()
         if _settings.log_level == "debug":
-            faulthandler.dump_traceback_later(LONG)  # unless the next beat comes before
+            faulthandler.dump_traceback_later(LONG)
 
-    timer.start(beat)
+    def end():
+        held = time.monotonic() - began
+        if held < _WORTH_NOTING_SECONDS:
+            return
+        done = min(held, time.process_time() - worked)
+        if delays.note(held, done):
+            spawn(_tell_of, held, done)  # the loop itself cannot wait for the log
+
+    woken.start(begin)
+    about_to_wait.start(end)
+    # The loop holds no reference to its watchers.
+    delays.watchers = woken, about_to_wait
 
 
 def _tell_of(late, work):

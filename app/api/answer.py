@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 # A client that closes only its own direction after the request is in CLOSE_WAIT, too, and counts as gone: that it still
 # reads cannot be seen. It is what nginx and other servers of HTTP make of it.
 _CLOSED_BY_CLIENT = (7, 8)
+
+_BEGINNINGS = frozenset({"message_start", "ping", "content_block_start"})
 
 
 class Answer(Protocol):
@@ -97,16 +100,30 @@ class _Body:
         self._cancel = cancel
         self._connection = request.environ.get("gunicorn.socket")
         self._patience = self._connection and self._connection.gettimeout()
+        self._corked = False
         if self._connection:
             self._connection.settimeout(write_timeout)
+            self._cork(True)
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
+        for chunk in self._chunks:
+            yield chunk
+            if self._corked:
+                self._cork(False)
 
     def close(self) -> None:
         self._cancel()
         if self._connection:
+            if self._corked:
+                self._cork(False)
             self._connection.settimeout(self._patience)
+
+    def _cork(self, corked: bool) -> None:
+        """The headers go out with the first chunk, in one packet."""
+        self._corked = corked
+        if self._connection:
+            with suppress(OSError):  # no TCP connection, or none any more
+                self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, corked)
 
 
 def client_gone() -> Callable[[], bool]:
@@ -128,12 +145,17 @@ def client_gone() -> Callable[[], bool]:
 def _first(completion: Completion, gone: Callable[[], bool], timing: Timing) -> Batch:
     deadline = time.monotonic() + timing.status_hold
     in_queue = time.monotonic() + timing.queue_hold
+    first: Batch = []
     for batch in completion.batches():
         if completion.queued and time.monotonic() < in_queue:
             deadline = time.monotonic() + timing.status_hold
-        if batch or gone() or time.monotonic() >= deadline:
-            return batch
-    return []
+        first += batch
+        # What only begins waits for the first words, a tick at the most: each write costs as much as all else here.
+        if any(event["type"] not in _BEGINNINGS for _, event in batch):
+            return first
+        if not batch and (first or gone() or time.monotonic() >= deadline):
+            return first
+    return first
 
 
 def _relay(completion: Completion, answer: Answer, carry: Callable[[Passage], None] | None) -> Callable[[], bool]:
