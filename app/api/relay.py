@@ -13,8 +13,8 @@ from typing import IO, Protocol, TypeAlias
 
 from app.claude.events import StreamEvent
 
-# So often the loop looks whether the stream may go on.
-SLICE_SECONDS = 2.0
+# So often the loop looks whether the stream may go on: one whose key has ended is cut within a second (threat 44).
+SLICE_SECONDS = 0.5
 # A stream that says nothing for so long is the loop's again, which may have to tell its client that it lives.
 _SILENT_SECONDS = 0.25
 _SWEEP_SECONDS = 0.25
@@ -111,7 +111,8 @@ class RelayThread:
     def run(self) -> None:
         sweep_at = 0.0
         while True:
-            for number, _ in self._poller.poll(_SWEEP_SECONDS if self._passages else -1):
+            # Also while there is none: one that comes meanwhile and says nothing wakes nobody.
+            for number, _ in self._poller.poll(_SWEEP_SECONDS):
                 passage = self._passages.get(number)
                 if passage and (number == passage.client.fileno() or not passage.step()):
                     self._end(passage)

@@ -98,10 +98,12 @@ def test_where_nothing_can_be_read_so_nothing_is_carried(ends):
     assert Relay(ours, pytest.fail, lambda: None, pytest.fail).run() is False
 
 
-def test_a_stream_that_says_nothing_is_the_callers_again_soon(ends, thread):
+@pytest.mark.parametrize("said", [(), ("a",)])
+def test_a_stream_that_says_nothing_is_the_callers_again_soon(ends, thread, said):
     ours, _ = ends
+    time.sleep(0.5)  # the thread has nothing to do
     began = time.monotonic()
-    assert relay(ours, Source("a"), thread.carry).run() is True
+    assert relay(ours, Source(*said), thread.carry).run() is bool(said)
     assert 0.2 < time.monotonic() - began < 1.5
 
 
