@@ -123,7 +123,7 @@ def test_a_stream_that_goes_on_and_on_is_the_callers_again_from_time_to_time(end
         with suppress(OSError):  # it is closed by then
             talking.result(5)
     assert SLICE_SECONDS - 0.1 < time.monotonic() - began < SLICE_SECONDS + 1.5
-    assert len(client.recv(MEGABYTE)) > 50 * len(b"1\r\na\r\n")
+    assert len(client.recv(MEGABYTE)) > 10 * len(b"1\r\na\r\n")
 
 
 def test_many_streams_at_once_do_not_mix(thread):
