@@ -26,7 +26,7 @@ _HOW = (
     "Short answers, one request after the other from each of {clients} clients. Counted after a lead-in of a quarter "
     "of each slice, which uses up the spare processes; slices in turn. Beside it what the cores can do without a "
     "gateway: as many processes at a time as there are cores, made ready just as the gateway does it, and ended; and "
-    "the same with one question to each. The targets are against the latter, for a conversation costs its process and a "
+    "the same with one question to each. The targets are against the latter: a conversation costs its process and a "
     "question: what is merely made ready has answered nobody."
 )
 
