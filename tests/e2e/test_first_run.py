@@ -13,6 +13,6 @@ from tests.support.hands import Keyboard
 def test_from_the_link_in_the_log_to_a_rotated_key(tmp_path: Path, browser: Browser):
     with running_demo(tmp_path / "postern", "2.1.197") as demo, someone(browser) as context:
         log = demo.log.read_text()
-        assert "Using worker: gevent" in log
+        assert "Using worker: config.connections.Worker" in log  # a GeventWorker
         assert "claude 2.1.197" in log
         first_run(demo, context, Keyboard())
