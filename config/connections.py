@@ -11,6 +11,7 @@ from socket import MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM
 from typing import NamedTuple
 
 from gevent import Timeout, get_hub, monkey, socket
+from gevent.baseserver import _handle_and_close_when_done
 from gevent.server import StreamServer
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -19,6 +20,7 @@ from app.pace import give_way
 _PlainSocket = monkey.get_original("socket", "socket")  # a third of the cost of gevent's, which can wait
 _READ = 1  # of the event loop's watchers
 _HEADER_SECONDS = 30  # from the first byte of a request to the end of its headers
+_NO_GREENLET_SECONDS = 0.01
 _CLOSED_IN_A_ROW = 200  # then others have their turn
 _DISCARDED_AT_ONCE = 1 << 20  # as much as gunicorn reads at once
 
@@ -106,8 +108,17 @@ class Server(StreamServer):
         ssl = {name: value for name, value in of_gunicorn.items() if name == "ssl_context"}
         super().__init__(listener, handle=partial(worker.handle, listener), spawn=spawn, **ssl)
         worker.server = self
-        self.idle = Idle(self.do_handle)
+        # Of its own: what the server itself has of these is gone when it no longer listens, and requests come still.
+        self._handled, self._greenlets = partial(worker.handle, listener), spawn
+        self.idle = Idle(self._serve)
         self.full = self._is_full
+
+    def _serve(self, *client):
+        """Called by the loop, which cannot wait for a greenlet that is just about to end."""
+        if self._greenlets.free_count() > 0:
+            self._greenlets.spawn(_handle_and_close_when_done, self._handled, self.do_close, client)
+        else:
+            get_hub().loop.timer(_NO_GREENLET_SECONDS).start(self._serve, *client)
 
     @property
     def connections(self):

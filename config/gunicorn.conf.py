@@ -149,6 +149,8 @@ def _watch_the_loop(delays):
 
     def end():
         held = time.monotonic() - began
+        if _settings.log_level == "debug":
+            faulthandler.cancel_dump_traceback_later()
         if held < _WORTH_NOTING_SECONDS:
             return
         done = min(held, time.process_time() - worked)

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, Protocol, TypeAlias
 
 from app.claude.events import StreamEvent
@@ -51,6 +52,7 @@ class Passage:
         self.error: Exception | None = None
         self.source = source
         self.client = client
+        self.numbers = self.source_number, self.client_number = source.fileno(), client.fileno()
         self._encode = encode
         self._begun_at = self._heard_at = time.monotonic()
 
@@ -97,10 +99,14 @@ class RelayThread:
 
     def carry(self, passage: Passage) -> None:
         """Returns when the loop must go on with it."""
-        both = passage.source.fileno(), passage.client.fileno()
-        self._passages.update(dict.fromkeys(both, passage))
-        self._poller.register(both[1], _EPOLLRDHUP)
-        self._poller.register(both[0], _EPOLLIN)
+        self._poller.register(passage.client_number, _EPOLLRDHUP)
+        try:
+            self._poller.register(passage.source_number, _EPOLLIN)
+        except BaseException:
+            self._poller.unregister(passage.client_number)
+            raise
+        # Last: what the thread knows it may end, and unregister, at once. An event before that comes again.
+        self._passages.update(dict.fromkeys(passage.numbers, passage))
         try:
             passage.over.wait()
         except BaseException:  # the request is broken off; the thread may be reading at this moment
@@ -114,7 +120,7 @@ class RelayThread:
             # Also while there is none: one that comes meanwhile and says nothing wakes nobody.
             for number, _ in self._poller.poll(_SWEEP_SECONDS):
                 passage = self._passages.get(number)
-                if passage and (number == passage.client.fileno() or not passage.step()):
+                if passage and (number == passage.client_number or not passage.step()):
                     self._end(passage)
             now = time.monotonic()
             if now >= sweep_at:
@@ -123,9 +129,11 @@ class RelayThread:
                     self._end(passage)
 
     def _end(self, passage: Passage) -> None:
-        for number in (passage.source.fileno(), passage.client.fileno()):
-            del self._passages[number]
-            self._poller.unregister(number)
+        """Whatever happens, the passage is told to be over: without this thread all streams would stand still."""
+        for number in passage.numbers:
+            self._passages.pop(number, None)
+            with suppress(OSError, ValueError):
+                self._poller.unregister(number)
         self._in_loop(passage.over.set)
 
 

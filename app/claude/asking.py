@@ -15,6 +15,8 @@ _CONFIGURE_SECONDS = 15.0
 # A call comes to the gateway within milliseconds of its tool_use.
 _CALL_SECONDS = 5.0
 _COUNT_SECONDS = 30.0
+# A turn is over some milliseconds after its answer; else another process is the quicker one.
+_SETTLE_SECONDS = 0.5
 # How often a process that says nothing lets its reader look about.
 TICK_SECONDS = 0.25
 
@@ -28,7 +30,7 @@ class Asked(Protocol):
     def calls(self) -> dict[str, Call]: ...
     def configure(self, prompt: Prompt) -> list[JsonLine]: ...
     def reconfigure(self, prompt: Prompt) -> list[JsonLine]: ...
-    def await_settled(self) -> None: ...
+    def await_settled(self, seconds: float) -> bool: ...
     def write(self, messages: Sequence[Mapping[str, Any]]) -> None: ...
     def read(self, timeout: float) -> list[Line]: ...
 
@@ -51,7 +53,11 @@ class Asking:
         if continuity.brings_results(self._prompt):
             yield from self._go_on_with_results(self._prompt.messages[-1]["content"])
             return
-        self._process.await_settled()
+        deadline = self._clock() + _SETTLE_SECONDS
+        while not self._process.await_settled(TICK_SECONDS):
+            if self._clock() >= deadline:
+                raise CliTimeout("The claude CLI did not end its turn in time.")
+            yield
         self._process.write([*self._process.reconfigure(self._prompt), conversation.question(self._prompt.messages)])
 
     def _go_on_with_results(self, results: Sequence[Block]) -> Iterator[None]:

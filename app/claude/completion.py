@@ -3,7 +3,7 @@
 import logging
 import queue
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -104,7 +104,8 @@ class _Choice:
         self._keys = Keys(order.owner, order.model, order.prompt)
         self._patience = patience
         self._index = index
-        self._turns = turns
+        self._turns = turns  # of all choices
+        self._asked: Callable[[], bool] = lambda: False  # whether upstream has been, by this one
         self.queued = False
 
     def batches(self) -> Generator[Batch, None, None]:
@@ -116,7 +117,7 @@ class _Choice:
                     yield batch
         except CliError as error:
             # Upstream is not asked twice because it is slow.
-            if begun or (isinstance(error, CliTimeout) and self._turns[-1].asked):
+            if begun or (isinstance(error, CliTimeout) and self._asked()):
                 raise
             log.info("a conversation goes on in another process: %s (%s)", error, error.detail)
         if not begun:
@@ -147,6 +148,7 @@ class _Choice:
     def _turn(self, place: Place[Worker], worker: Worker, *, goes_on: bool) -> Generator[Batch, None, None]:
         turn = Turn(worker, self._order.prompt, self._patience, goes_on=goes_on)
         self._turns.append(turn)
+        self._asked = lambda: turn.asked
         for events in turn.events():
             if events and events[-1]["type"] == "message_stop":
                 # Before the end is told: the client may come back at once.
@@ -154,6 +156,7 @@ class _Choice:
             yield [(self._index, event) for event in events]
 
     def _keep(self, place: Place[Worker], worker: Worker, turn: Turn) -> None:
+        worker.waits_for_results = turn.waits_for_results
         if turn.waits_for_question:
             worker.settle()
         if turn.waits_for_question or turn.waits_for_results:

@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 # last one has most likely had its first words.
 REFILL_AFTER_SECONDS = 1.0
 
+_LOOK_SECONDS = 1.0
+# After a fault that nobody has thought of.
+_PAUSE_SECONDS = 1.0
+
 
 class Pool(Generic[W]):
     """Threads: every public method may be called from any; `start` is called by the starters only."""
@@ -49,7 +53,7 @@ class Pool(Generic[W]):
         self._starting: Counter[str] = Counter()
         self._lent: set[W] = set()
         self._ending: set[W] = set()
-        self._lent_at = float("-inf")
+        self._lent_at = self._looked_at = float("-inf")
         self._started_once = False
         self._draining = False
         self._closed = False
@@ -230,19 +234,26 @@ class Pool(Generic[W]):
 
     def _keep_warm(self) -> None:
         while not self._closed:
-            with self._changed:
-                self._demand.forget(self._clock())
-                self._drop_unusable()
-                self._drop_surplus()
-                model, used = self._next_to_reuse() or (self._next_to_start(), None)
-                if model is None:
-                    self._changed.wait(self._breaker.seconds_left or self._refill_in() or 5.0)
-                    continue
-                self._starting[model] += 1
-            if used is None:
-                self._start_one(model)
-            else:
-                self._wipe(used)
+            try:
+                self._start_or_wait()
+            except Exception:  # without starters nobody would be served any more
+                log.exception("the pool of claude processes made an error")
+                self._over.wait(_PAUSE_SECONDS)
+
+    def _start_or_wait(self) -> None:
+        with self._changed:
+            self._demand.forget(self._clock())
+            self._drop_unusable()
+            self._drop_surplus()
+            model, used = self._next_to_reuse() or (self._next_to_start(), None)
+            if model is None:
+                self._changed.wait(self._breaker.seconds_left or self._refill_in() or 5.0)
+                return
+            self._starting[model] += 1
+        if used is None:
+            self._start_one(model)
+        else:
+            self._wipe(used)
 
     def _start_one(self, model: str) -> None:
         try:
@@ -354,8 +365,12 @@ class Pool(Generic[W]):
             self._retire(self._kept.take_longest())
 
     def _drop_unusable(self) -> None:
-        self._drop_idle(lambda worker: not worker.usable)
-        self._retire_all(self._kept.take_expired(self._clock()))
+        """Whether one is usable takes a look at the login's files: not with every request."""
+        now = self._clock()
+        self._retire_all(self._kept.take_expired(now))
+        if now - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = now
+            self._drop_idle(lambda worker: not worker.usable)
 
     def _drop_surplus(self) -> None:
         """Spare ones that were needed when more was asked for. One that nobody waited for any more is no burden."""
@@ -368,9 +383,12 @@ class Pool(Generic[W]):
 
     def _watch(self) -> None:
         while not self._over.wait(self._watch_seconds):
-            with self._changed:
-                self._drop_large()
-                self._make_memory()
+            try:
+                with self._changed:
+                    self._drop_large()
+                    self._make_memory()
+            except Exception:  # such as no descriptor left to look with; the next look may succeed
+                log.exception("the memory of the claude processes could not be looked at")
 
     def _drop_large(self) -> None:
         self._drop_idle(lambda worker: worker.resident > self._limits.process_bytes)

@@ -72,6 +72,7 @@ class Worker:
         self._tools = ToolServer()
         self._told: Mapping[str, Any] | None = None  # the body's members, as the process has them
         self._settling: threading.Thread | None = None
+        self.waits_for_results = False  # its turn is not over: the calls come a little later than the answer's end
         self._had_tools = False
         self._trail = Trail()
         self._conversations = 1
@@ -124,7 +125,7 @@ class Worker:
         self._process.kill()
 
     def terminate(self) -> None:
-        if self._tools.calls:  # while it waits for a tool's result, SIGTERM does not end it soon
+        if self.waits_for_results or self._tools.calls:  # then SIGTERM does not end it soon
             self._process.kill()
         else:
             self._process.terminate()
@@ -183,6 +184,7 @@ class Worker:
         self._tools.calls.clear()
         self._trail = Trail()
         self._told = None
+        self.waits_for_results = False
         self._conversations += 1
 
     def _let_turn_end(self) -> None:
@@ -210,12 +212,15 @@ class Worker:
         self._settling = threading.Thread(target=self._settle, daemon=True, name=f"claude-{self.pid}-settle")
         self._settling.start()
 
-    def await_settled(self) -> None:
+    def await_settled(self, seconds: float | None = None) -> bool:
+        """Whether it is; waits for it, so many seconds at the most."""
         if self._settling:
-            self._settling.join()
+            self._settling.join(seconds)
+        return not self._settling or not self._settling.is_alive()
 
     def reconfigure(self, prompt: Prompt) -> list[JsonLine]:
         """The lines, if any, that give the process the parameters of the next request in the same conversation."""
+        self.waits_for_results = False
         body, told = self._body(prompt), self._told
         self._told = body
         if not self._trail.idle:  # it waits for results

@@ -64,8 +64,9 @@ class ScriptedProcess:
     def reconfigure(self, prompt: Prompt) -> list[dict[str, Any]]:
         return self.configure(prompt)
 
-    def await_settled(self) -> None:
+    def await_settled(self, seconds: float) -> bool:
         self.log.append("settled")
+        return True
 
     def write(self, messages: Sequence[Mapping[str, Any]]) -> None:
         self.log.append([outline(message) for message in messages])
