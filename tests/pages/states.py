@@ -198,7 +198,7 @@ STEPS = [
         ("done", "Done"),
     ]
 ]
-POOL = Thing(spare=2, busy=1, starting=1, most=8, waiting=0)
+POOL = Thing(spare=2, busy=1, starting=1, kept=2, resident=900 << 20, most=8, waiting=0)
 
 
 def wizard(status: Thing, **changes: Any) -> dict[str, Any]:

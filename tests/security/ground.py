@@ -144,7 +144,7 @@ def guarded(value: str) -> str:
 @contextmanager
 def running_ground(root: Path, version: str, mode: str, environ: Mapping[str, str] | None = None) -> Iterator[Ground]:
     traps = set_traps(root)
-    pool = {"MAX": "12", "WARM": "2", "EXERCISE": "false"}
+    pool = {"MAX": "12", "WARM": "2", "WARM_MOST": "2", "EXERCISE": "false", "KEEP": "1"}
     pool = {f"GATEWAY_POOL__{name}": value for name, value in pool.items()} | {"GATEWAY_QUEUE__TIMEOUT": "100"}
     with running_sandbox() as sandbox:
         login = {}
