@@ -100,6 +100,15 @@ def _state_of_greenlets(connection):
         connection.setblocking(True)
 
 
+class _Closed(NamedTuple):
+    """What gunicorn asks of a listener, of one that may be closed by then."""
+
+    name: object
+
+    def getsockname(self):
+        return self.name
+
+
 class Server(StreamServer):
     """Accepts up to `worker_connections`. When there are as many, the longest idle one makes room."""
 
@@ -109,7 +118,7 @@ class Server(StreamServer):
         super().__init__(listener, handle=partial(worker.handle, listener), spawn=spawn, **ssl)
         worker.server = self
         # Of its own: what the server itself has of these is gone when it no longer listens, and requests come still.
-        self._handled, self._greenlets = partial(worker.handle, listener), spawn
+        self._handled, self._greenlets = partial(worker.handle, _Closed(listener.getsockname())), spawn
         self.idle = Idle(self._serve)
         self.full = self._is_full
 
