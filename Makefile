@@ -19,8 +19,8 @@ test: ## The test suite (ARGS="-k name" picks tests)
 check: ## Lint, format and types
 	@scripts/setup.sh dev && .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy
 
-soak: ## A hundred sign-ins, 10,000 requests during a rotation, 52 conversations compared byte by byte
-	@scripts/setup.sh dev && exec $(PYTHON) -m pytest tests/e2e/test_many_sign_ins.py tests/api/test_keys.py tests/claude/test_continuity_cli.py -s --wizard-runs 100 --rotation-requests 10000 --conversations 13
+soak: ## 100 sign-ins, 10,000 requests during a rotation, 200 streams half dropped, 200 conversations apart, 52 byte by byte
+	@scripts/setup.sh dev && exec $(PYTHON) -m pytest tests/e2e/test_many_sign_ins.py tests/api/test_keys.py tests/claude/test_continuity_cli.py tests/api/test_stream.py -s --wizard-runs 100 --requests 200 --rotation-requests 10000 --conversations 13
 
 bench: ## The benchmarks (ARGS passes options)
 	@scripts/setup.sh dev && exec $(PYTHON) -m bench $(ARGS)

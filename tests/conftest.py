@@ -9,6 +9,9 @@ from tests.support.sandbox import running_sandbox  # noqa: E402  # after the lin
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--wizard-runs", type=int, default=12, help="sign-ins in a row, where a test does many")
     parser.addoption(
+        "--requests", type=int, default=80, help="in all, where a test sends many (tests/api/test_stream.py)"
+    )
+    parser.addoption(
         "--conversations", type=int, default=2, help="for each CLI and login (tests/claude/test_continuity_cli.py)"
     )
     parser.addoption(

@@ -153,7 +153,7 @@ def test_a_silent_cli_is_given_up(tmp_path, sandbox):  # threat 17
 
 
 @pytest.mark.timeout(600)
-def test_half_of_200_streams_dropped_leaves_nothing_behind(tmp_path, sandbox):  # threats 14 and 24
+def test_many_streams_half_of_them_dropped_leave_nothing_behind(tmp_path, sandbox, pytestconfig):  # threats 14 and 24
     environ = {
         "GATEWAY_POOL__MAX": "8",
         "GATEWAY_POOL__KEEP": "0",
@@ -173,7 +173,7 @@ def test_half_of_200_streams_dropped_leaves_nothing_behind(tmp_path, sandbox):  
                     failures.append(number)
 
         def several(first):
-            for number in range(first, 200, 10):
+            for number in range(first, pytestconfig.getoption("--requests"), 10):
                 one(number)
 
         threads = [threading.Thread(target=several, args=(first,)) for first in range(10)]
@@ -344,8 +344,9 @@ def test_sigterm_ends_every_process(tmp_path, sandbox):
 
 
 @pytest.mark.timeout(600)
-def test_conversations_of_two_clients_never_mix(tmp_path, sandbox):  # threat 9
-    """200 at once in waves: each upstream body holds one secret only."""
+def test_conversations_of_two_clients_never_mix(tmp_path, sandbox, pytestconfig):  # threat 9
+    """Many at once in waves: each upstream body holds one secret only."""
+    count = pytestconfig.getoption("--requests")
     environ = {"GATEWAY_POOL__MAX": "10", "GATEWAY_QUEUE__MAX": "200", "GATEWAY_QUEUE__TIMEOUT": "300"}
     before = len(sandbox.messages())
     with running_gateway(sandbox, tmp_path, environ=environ) as gateway:
@@ -365,13 +366,13 @@ def test_conversations_of_two_clients_never_mix(tmp_path, sandbox):  # threat 9
                 wrong.append(answer.text)
 
         for wave in range(4):
-            threads = [threading.Thread(target=ask, args=(wave * 50 + number,)) for number in range(50)]
+            threads = [threading.Thread(target=ask, args=(number,)) for number in range(wave, count, 4)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
     assert not wrong
     bodies = [json.dumps(entry["body"]) for entry in sandbox.messages()[before:]]
-    assert len(bodies) == 200
+    assert len(bodies) == count
     for text in bodies:
         assert len({part[:5] for part in text.split("secret-")[1:]}) == 1
