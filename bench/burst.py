@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from bench.figures import Section, Target, median
 from bench.stage import Stage, request
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, is_claude
+from tests.support.processes import children
 
 WARM, MOST = 2, 8
 _TIMEOUT = 120.0
@@ -28,6 +29,11 @@ class Tally:
     most: int = 0
 
 
+def _processes(gateway: Gateway) -> int:
+    """Without what they start themselves: between its fork and its exec that looks like another one."""
+    return sum(map(is_claude, children(gateway.worker_pid)))
+
+
 def measure(stage: Stage, requests: int) -> list[Section]:
     with stage.gateway(warm=WARM, most=MOST) as gateway:
         tally = Tally()
@@ -35,7 +41,7 @@ def measure(stage: Stage, requests: int) -> list[Section]:
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
-            tally.most = max(tally.most, len(gateway.claude_pids()))
+            tally.most = max(tally.most, _processes(gateway))
             time.sleep(_LOOK_SECONDS)
     return [_section(requests, tally)]
 
