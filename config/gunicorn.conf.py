@@ -7,7 +7,7 @@ from select import epoll  # before gevent takes it away
 
 from gevent import Timeout, get_hub, monkey, spawn
 
-monkey.patch_all()  # before anything of the application is imported
+monkey.patch_all()  # before anything of the application is imported, and so all below stand late (E402)
 
 import ctypes  # noqa: E402
 import dataclasses  # noqa: E402

@@ -30,7 +30,7 @@ _OVER_SECONDS = 10.0
 
 STARTING = "The claude CLI is starting."
 OPEN_LINK = "Open the link, sign in, and paste the code that is shown there."
-PASTE_TOKEN = "Run `claude setup-token` where you are signed in, and paste the token that it prints."  # noqa: S105
+PASTE_TOKEN = "Run `claude setup-token` where you are signed in, and paste the token that it prints."  # noqa: S105  # no secret
 PASTE_KEY = "Paste an API key of the Claude Console."
 EXCHANGING = "The claude CLI hands the code in."
 STORING = "The secret is being stored."

@@ -44,7 +44,7 @@ class Crowd:
 
 
 def register(app: Flask, most: int) -> None:
-    app.wsgi_app = Crowd(app.wsgi_app, most)  # type: ignore[method-assign]
+    app.wsgi_app = Crowd(app.wsgi_app, most)  # type: ignore[method-assign]  # as Flask documents it
     app.before_request(_refuse)
 
 

@@ -114,7 +114,7 @@ def test_all_together_are_slowed_down(throttle: Throttle, clock: Clock):
 @pytest.mark.parametrize("size", [50, 2000, MOST_ADDRESSES - 1])
 def test_the_owner_gets_a_turn_within_five_minutes_however_many_attack(throttle: Throttle, clock: Clock, size: int):
     attackers = botnet(size)
-    chance = random.Random(5)  # noqa: S311
+    chance = random.Random(5)  # noqa: S311  # the same each time
     waited = 0.0
     while waited <= LONGEST_TURN + 5:
         for address in chance.sample(attackers, min(size, 300)):

@@ -74,7 +74,7 @@ def test_the_origin_is_the_one_that_the_proxy_tells(behind: Gateway):  # threats
 
 
 def test_guesses_count_for_the_client_and_not_for_the_proxy(behind: Gateway):  # threats 52, 58
-    def guess(client: str, password: str = "guess") -> int:  # noqa: S107
+    def guess(client: str, password: str = "guess") -> int:  # noqa: S107  # no secret
         headers = {"X-Forwarded-For": client}
         answer = httpx.get(
             f"{behind.url}/admin/api/login", auth=("admin", password), headers=headers, trust_env=False, timeout=30
