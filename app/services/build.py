@@ -88,6 +88,8 @@ def _pool(settings: Settings, ground: Ground, bounds: Limits) -> Pool[Worker]:
 
 
 def _answer(running: Services) -> None:
+    """The test question of a sign-in."""
+    running.account()  # what was stored is noticed first: an answer counts for the login that is known by then
     running.ask()
 
 

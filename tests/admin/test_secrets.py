@@ -28,7 +28,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 def reaches(admin: Admin, state: str) -> None:
     deadline = time.monotonic() + 30
     while (told := admin.call("GET", "/admin/api/login").json())["state"] != state:
-        assert time.monotonic() < deadline, told
+        assert time.monotonic() < deadline, str(told)
         time.sleep(0.05)
 
 

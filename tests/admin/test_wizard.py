@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.admin import Admin, administrator, audited, text_of
 from tests.support.gateway import Gateway
+from tests.support.processes import wait_until
 from tests.support.stub_sign_in import CODE, LINK
 
 KEY = "sk-ant-api03-" + "CANARY" * 5
@@ -99,6 +100,17 @@ def test_a_start_that_is_wrong_starts_nothing(admin: Admin, body: dict[str, Any]
     answer = admin.call("POST", "/admin/api/login", body)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
     assert admin.call("GET", "/admin/api/login").json()["state"] == "idle"
+
+
+def test_a_second_way_to_sign_in_has_answered_too(gateway: Gateway, admin: Admin):
+    """Nobody looks meanwhile, and the test question is answered before the watch's next round."""
+    for number, (method, text) in enumerate((("claudeai", CODE), ("api_key", KEY)), 1):
+        admin.call("POST", "/admin/api/login", {"method": method})
+        reaches(admin, "awaiting_code")
+        before = gateway.log.read_text().count(": succeeded")
+        admin.call("POST", "/admin/api/login/code", {"code": text})
+        wait_until(lambda: gateway.log.read_text().count(": succeeded") > before, 30, f"sign-in {number} succeeds")  # noqa: B023
+        assert admin.call("GET", "/admin/api/login").json()["state"] == "succeeded"
 
 
 def test_a_code_that_nobody_asked_for_is_refused(admin: Admin):

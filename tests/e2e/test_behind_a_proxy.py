@@ -111,6 +111,7 @@ def test_where_no_socket_passes_a_page_that_is_closed_takes_its_sign_in_along(
     if again.is_visible():
         again.click()
     walk.start(page, HAND)
+    walk.state(page, "awaiting_code")
     page.reload()  # and comes back
     expect(page.get_by_role("heading", name="Sign in at Anthropic and paste the code")).to_be_visible()
     time.sleep(COMES_BACK_SECONDS + 1)
