@@ -10,6 +10,8 @@ from typing import Generic
 from app.claude import memory
 from app.claude.breaker import Breaker
 from app.claude.demand import Demand
+from app.claude.ending import Ending
+from app.claude.idle import Idle
 from app.claude.kept import Kept
 from app.claude.lending import Limits, Place, Pooled, W
 from app.errors import PosternError, QueueFull, QueueTimeout, Resting, ShuttingDown
@@ -46,13 +48,12 @@ class Pool(Generic[W]):
         self._free_memory = free_memory
         self._watch_seconds = watch_seconds
         self._changed = threading.Condition()
-        self._warm: dict[str, deque[W]] = {}
         self._demand = Demand(limits.warm, limits.warm_most)
-        self._kept = Kept[W](limits.kept, limits.kept_seconds)
+        self._idle = Idle[W](Kept(limits.kept, limits.kept_seconds))
         self._queue: deque[Place[W]] = deque()
         self._starting: Counter[str] = Counter()
         self._lent: set[W] = set()
-        self._ending: set[W] = set()
+        self._ending = Ending[W](self._changed)
         self._lent_at = self._looked_at = float("-inf")
         self._started_once = False
         self._draining = False
@@ -98,17 +99,17 @@ class Pool(Generic[W]):
                 return
             place.worker = None
             self._lent.discard(worker)
-            self._retire_all(self._kept.put(conversation, worker, self._clock()))
+            self._retire_all(self._idle.kept.put(conversation, worker, self._clock()))
             self._changed.notify_all()
 
     def resume(self, conversation: bytes) -> Place[W] | None:
         """A place with the process that holds this conversation, if there is one still."""
         with self._changed:
-            worker = None if self._closed or self._draining else self._kept.take(conversation, self._clock())
+            worker = None if self._closed or self._draining else self._idle.kept.take(conversation, self._clock())
             if worker is None:
                 return None
             if not worker.usable:
-                self._retire(worker)
+                self._ending.begin(worker)
                 return None
             place = Place[W]("", self._clock())
             place.worker = worker
@@ -128,19 +129,12 @@ class Pool(Generic[W]):
         """Ends a process that was lent: it has held a conversation, and serves no other (threat 9). Does not wait."""
         with self._changed:
             self._lent.discard(worker)
-            self._ending.add(worker)
-        try:
-            worker.terminate()
-        finally:
-            threading.Thread(target=self._see_to_its_end, args=(worker,), daemon=True, name="pool-closer").start()
+            self._ending.begin(worker)
 
     def renew(self) -> None:
         """Ends every process that is not lent: what they were started with is out of date."""
         with self._changed:
-            self._retire_all(self._kept.take_where(lambda worker: True))
-            for warm in self._warm.values():
-                while warm:
-                    self._retire(warm.popleft())
+            self._retire_all(self._idle.take_all())
             self._changed.notify_all()
 
     def drain(self) -> None:
@@ -159,9 +153,7 @@ class Pool(Generic[W]):
             self._closed = True
             self._over.set()
             self._changed.notify_all()
-            spare = [worker for warm in self._warm.values() for worker in warm]
-            everyone = [*self._lent, *spare, *self._kept.take_where(lambda worker: True)]
-            self._warm.clear()
+            everyone = [*self._lent, *self._idle.take_all()]
         for worker in everyone:
             self.take_back(worker)
         with self._changed:
@@ -170,13 +162,13 @@ class Pool(Generic[W]):
     def status(self) -> dict[str, object]:
         with self._changed:
             return {
-                "warm": {model: len(warm) for model, warm in self._warm.items() if warm},
+                "warm": self._idle.spares(),
                 "starting": self._starting.total(),
                 "busy": len(self._lent),
-                "kept": len(self._kept),
+                "kept": len(self._idle.kept),
                 "ending": len(self._ending),
                 "waiting": len(self._queue),
-                "resident": sum(worker.resident for worker in [*self._lent, *self._idle()]),
+                "resident": sum(worker.resident for worker in [*self._lent, *self._idle.workers()]),
                 "most": self._limits.most,
             }
 
@@ -194,15 +186,13 @@ class Pool(Generic[W]):
     # Lending. The lock is held.
 
     def _take_warm(self, model: str) -> W | None:
-        warm = self._warm.get(model, deque())
-        while warm:
-            worker = warm.popleft()
+        while worker := self._idle.take_spare(model):
             if worker.usable:
                 self._lent.add(worker)
                 self._lent_at = self._clock()
                 self._changed.notify_all()
                 return worker
-            self._retire(worker)
+            self._ending.begin(worker)
         return None
 
     def _line_up(self, place: Place[W]) -> None:
@@ -271,7 +261,7 @@ class Pool(Generic[W]):
             else:
                 self._breaker.succeeded()
                 self._started_once = True
-                self._place(started, model)
+                self._place(started)
             self._changed.notify_all()
 
     def _wipe(self, worker: W) -> None:
@@ -285,34 +275,34 @@ class Pool(Generic[W]):
             self._starting[worker.model] -= 1
             self._lent.discard(worker)
             if clean:
-                self._place(worker, worker.model, first=True)  # it is the warmer one
+                self._place(worker, first=True)  # it is the warmer one
             else:
-                self._retire(worker)
+                self._ending.begin(worker)
             self._changed.notify_all()
 
-    def _place(self, worker: W, model: str, *, first: bool = False) -> None:
+    def _place(self, worker: W, *, first: bool = False) -> None:
         if self._closed:
-            self._retire(worker)
+            self._ending.begin(worker)
             return
         for place in self._queue:
-            if place.model == model:
+            if place.model == worker.model:
                 place.worker = worker
                 self._lent.add(worker)
                 self._queue.remove(place)
                 return
-        warm = self._warm.setdefault(model, deque())
-        warm.insert(0 if first else len(warm), worker)
+        self._idle.put_spare(worker, first=first)
 
     def _next_to_reuse(self) -> tuple[str, W] | None:
         """A kept process, for a request that waits; with `always` also in place of a spare one, while many are kept."""
-        if self._closed or self._limits.reuse == "never" or not self._kept:
+        kept = self._idle.kept
+        if self._closed or self._limits.reuse == "never" or not kept:
             return None
         models = [first] if (first := self._first_unserved()) else []
-        many = len(self._kept) > self._limits.kept // 2
+        many = len(kept) > self._limits.kept // 2
         if many and self._limits.reuse == "always" and not self._draining:
             models += self._short_of_spares()
         for model in models:
-            for worker in self._kept.take_where(_may_serve(model), 1):
+            for worker in kept.take_where(_may_serve(model), 1):
                 self._lent.add(worker)
                 return model, worker
         return None
@@ -346,38 +336,37 @@ class Pool(Generic[W]):
         return max(0.0, self._lent_at + REFILL_AFTER_SECONDS - self._clock())
 
     def _spare(self, model: str) -> int:
-        return len(self._warm.get(model, ())) + self._starting[model]
+        return self._idle.spare(model) + self._starting[model]
 
     def _has_room(self) -> bool:
-        spare = sum(map(len, self._warm.values())) + self._starting.total()
-        return spare + len(self._lent) + len(self._kept) + len(self._ending) < self._limits.most
+        there = len(self._idle) + self._starting.total() + len(self._lent) + len(self._ending)
+        return there < self._limits.most
 
     def _make_room(self, model: str) -> None:
         """Ends a spare process of another model, the longest unasked-for first, else the longest kept one.
 
         The room is there when it has ended. A conversation without its process goes on in another.
         """
-        for other in self._demand.models():
-            if other != model and self._warm.get(other):
-                self._retire(self._warm[other].popleft())
-                return
-        if self._kept:
-            self._retire(self._kept.take_longest())
+        spare = self._idle.take_first_spare(other for other in self._demand.models() if other != model)
+        if spare is not None:
+            self._ending.begin(spare)
+        elif self._idle.kept:
+            self._ending.begin(self._idle.kept.take_longest())
 
     def _drop_unusable(self) -> None:
         """Whether one is usable takes a look at the login's files: not with every request."""
         now = self._clock()
-        self._retire_all(self._kept.take_expired(now))
+        self._retire_all(self._idle.kept.take_expired(now))
         if now - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = now
-            self._drop_idle(lambda worker: not worker.usable)
+            self._retire_all(self._idle.take_where(lambda worker: not worker.usable))
 
     def _drop_surplus(self) -> None:
         """Spare ones that were needed when more was asked for. One that nobody waited for any more is no burden."""
-        for model, warm in self._warm.items():
+        for model in self._idle.spares():
             bearable = max(1, self._demand.spares(model, self._clock())) if model in self._demand.models() else 0
-            while len(warm) > bearable:
-                self._retire(warm.popleft())
+            while self._idle.spare(model) > bearable:
+                self._retire_all(filter(None, [self._idle.take_spare(model)]))
 
     # Memory.
 
@@ -391,7 +380,7 @@ class Pool(Generic[W]):
                 log.exception("the memory of the claude processes could not be looked at")
 
     def _drop_large(self) -> None:
-        self._drop_idle(lambda worker: worker.resident > self._limits.process_bytes)
+        self._retire_all(self._idle.take_where(lambda worker: worker.resident > self._limits.process_bytes))
         for worker in self._lent:
             if worker.resident > 2 * self._limits.process_bytes:
                 log.error("a claude process was killed: it held %d MB", worker.resident >> 20)
@@ -401,40 +390,16 @@ class Pool(Generic[W]):
         """One a look: what it held is free only when it has ended."""
         if self._free_memory() >= self._limits.reserve_bytes or self._ending:
             return
-        spare = [worker for warm in self._warm.values() for worker in warm]
-        if self._kept:
-            self._retire(self._kept.take_longest())
-        elif spare:
-            self._drop_idle(lambda worker: worker is spare[0])
+        if self._idle.kept:
+            self._ending.begin(self._idle.kept.take_longest())
+        elif spare := self._idle.take_first_spare(self._idle.spares()):
+            self._ending.begin(spare)
 
     # Ending.
 
-    def _retire(self, worker: W) -> None:
-        self._lent.add(worker)
-        self.take_back(worker)
-
     def _retire_all(self, workers: Iterable[W]) -> None:
         for worker in workers:
-            self._retire(worker)
-
-    def _idle(self) -> list[W]:
-        return [*(worker for warm in self._warm.values() for worker in warm), *self._kept.workers()]
-
-    def _drop_idle(self, unwanted: Callable[[W], bool]) -> None:
-        for warm in self._warm.values():
-            for worker in list(filter(unwanted, warm)):
-                warm.remove(worker)
-                self._retire(worker)
-        self._retire_all(self._kept.take_where(unwanted))
-
-    def _see_to_its_end(self, worker: W) -> None:
-        try:
-            worker.close()
-        except Exception:  # it may be a process that no signal reaches; the slot must come back
-            log.exception("a claude process could not be closed")
-        with self._changed:
-            self._ending.discard(worker)
-            self._changed.notify_all()
+            self._ending.begin(worker)
 
 
 def _may_serve(model: str) -> Callable[[Pooled], bool]:
