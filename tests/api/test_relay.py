@@ -236,3 +236,26 @@ def test_no_descriptor_is_left_over(ends, thread):  # threat 24
     with pytest.raises(CliCrashed):
         relay(ours, Source("crash"), thread.carry).run()
     assert open_files(os.getpid()) == before
+
+
+def test_a_source_that_cannot_be_waited_for_leaves_nothing_registered(ends):
+    ours, _ = ends
+    known: set[int] = set()
+
+    class Full:
+        def register(self, number: int, events: int = 0) -> None:
+            if known:
+                raise OSError(28, "No space left on device")  # epoll_ctl(2): max_user_watches
+            known.add(number)
+
+        def unregister(self, number: int) -> None:
+            known.remove(number)
+
+        def poll(self, timeout: float) -> list[tuple[int, int]]:
+            raise AssertionError("nothing runs")
+
+    source = Source("a")
+    with pytest.raises(OSError, match="No space left"):
+        relay(ours, source, RelayThread(Full(), lambda do: do()).carry).run()
+    assert known == set()
+    assert source.fileno() == -1, "it is closed"

@@ -53,6 +53,7 @@ class Starts:
     """Starts workers, or fails to, and keeps the count of those that are there at the same time."""
 
     def __init__(self) -> None:
+        self.make: Callable[[str, Starts], Worker] = Worker
         self.workers: list[Worker] = []
         self.begun = 0
         self.most_at_once = 0
@@ -82,7 +83,7 @@ class Starts:
             if self.fail_with:
                 self._there -= 1
                 raise self.fail_with
-            self.workers.append(Worker(model, self))
+            self.workers.append(self.make(model, self))
             return self.workers[-1]
 
     def count(self, change: int, worker: Worker) -> None:

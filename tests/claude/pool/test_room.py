@@ -120,3 +120,18 @@ def test_idle_ones_make_room_when_memory_runs_out(opened, starts):
     left[0] = 49
     wait_until(waiting.closed.is_set, SOON, "the kept one is gone")
     wait_until(lambda: starts.workers[-1].closed.is_set() or warm(pool) == 0, SOON, "then the spare one")
+
+
+def test_a_look_that_fails_is_not_the_last_one(opened, starts, caplog):  # threat 22
+    def free() -> int:
+        if next(looks) == 2:
+            raise OSError(24, "Too many open files")
+        return left[0]
+
+    looks, left = itertools.count(), [100]
+    pool = opened("sonnet", most=6, kept=2, reserve_bytes=50, free_memory=free)
+    waiting = kept(pool, b"one")
+    wait_until(lambda: next(looks) > 4, SOON, "the looks go on")
+    assert "could not be looked at" in caplog.text
+    left[0] = 49
+    wait_until(waiting.closed.is_set, SOON, "the kept one is gone")

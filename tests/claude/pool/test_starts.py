@@ -8,7 +8,7 @@ import pytest
 from app.claude.breaker import Breaker
 from app.claude.pool import Pool
 from app.errors import CliCrashed, Resting, ShuttingDown
-from tests.claude.pool.pooling import SOON, Starts, Worker, lent, settled, waiting_for, warm
+from tests.claude.pool.pooling import SOON, Clock, Starts, Worker, lent, settled, waiting_for, warm
 from tests.support.processes import wait_until
 
 
@@ -75,6 +75,34 @@ def test_whatever_a_start_raises_the_pool_lives_on(error: Exception, opened, sta
     wait_until(lambda: starts.begun >= 5, SOON, "some tries")
     starts.fail_with = None
     wait_until(lambda: warm(pool) == 1, SOON, "a spare process")
+
+
+class Moody(Worker):
+    """Whether it is usable cannot be told when it is asked for the first time."""
+
+    asked = 0
+
+    @property
+    def usable(self) -> bool:
+        self.asked += 1
+        if self.asked == 1:
+            raise OSError(24, "Too many open files")
+        return self._usable
+
+    @usable.setter
+    def usable(self, value: bool) -> None:
+        self._usable = value
+
+
+def test_a_starter_outlives_whatever_goes_wrong_between_its_starts(opened, starts, monkeypatch, caplog):
+    monkeypatch.setattr("app.claude.pool._PAUSE_SECONDS", 0.01)
+    starts.make = Moody
+    clock = Clock()
+    pool = opened("sonnet", starters=1, clock=clock)
+    starts.make = Worker
+    clock.now += 2  # time for a look at what is idle
+    assert lent(pool, "opus").worker
+    assert "made an error" in caplog.text
 
 
 # ---- the end

@@ -1,0 +1,41 @@
+"""A process that has answered, on its way to the next question or to its end."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from app.claude import worker as module
+from tests.claude.misbehaving import GONE_SECONDS, group, worker
+from tests.support.processes import wait_until
+from tests.support.stub_claude import prompt
+
+
+def asking(action: str, *, at: str) -> dict[str, object]:
+    content = [{"type": "text", "text": prompt(action, at=at)}]
+    return {"type": "user", "message": {"role": "user", "content": content}}
+
+
+def test_a_process_whose_turn_does_not_end_with_its_answer_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_SETTLE_SECONDS", 0.3)  # threat 17
+    with worker(tmp_path) as asked:
+        asked.write([asking("hang", at="end")])
+        asked.settle()
+        assert not asked.await_settled(0.05)
+        assert asked.await_settled(GONE_SECONDS)
+        wait_until(lambda: not asked.usable and not group(asked.pid), GONE_SECONDS, "it is gone")
+
+
+def test_one_that_waits_for_results_is_not_asked_to_end(tmp_path: Path):
+    """The real CLI ends its turn first, which waits for them: measured, docs/claude-cli.md."""
+    with worker(tmp_path) as waiting:
+        waiting.write([asking("ignore SIGTERM and hang", at="middle")])
+        while not waiting.read(5):
+            pass
+        time.sleep(0.5)
+        waiting.terminate()
+        time.sleep(0.2)
+        assert group(waiting.pid), "it was asked only"
+        waiting.waits_for_results = True
+        waiting.terminate()
+        wait_until(lambda: not group(waiting.pid), GONE_SECONDS, "it is gone")
