@@ -3,8 +3,6 @@ would: `python -m bench.loop`. What it costs, every gateway on gevent costs; no 
 
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +13,8 @@ import gevent
 from gevent.server import StreamServer
 from gevent.socket import socket
 
+from bench.child import running
 from sandbox.__main__ import die_with_parent
-from tests.support.sandbox import ROOT
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 _MARKER = re.compile(r"\[\[sandbox:(.*?)\]\]")
@@ -33,14 +31,8 @@ class Loop:
 
 @contextmanager
 def running_loop() -> Iterator[Loop]:
-    command = [sys.executable, "-m", "bench.loop"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield Loop(int(process.stdout.readline()), process.pid)
-        finally:
-            process.terminate()
-            process.wait(5)
+    with running("bench.loop") as (line, pid):
+        yield Loop(int(line), pid)
 
 
 def _serve(connection: socket, address: Any) -> None:

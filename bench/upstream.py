@@ -3,8 +3,6 @@
 import asyncio
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from contextlib import contextmanager
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bench.child import running
 from sandbox import messages, stream
 from sandbox.__main__ import die_with_parent
 from sandbox.auth import authenticate
@@ -20,7 +19,7 @@ from sandbox.reply import compose
 from sandbox.scripts import split_marker
 from sandbox.server import create_server
 from sandbox.state import RECORD, STATE, State
-from tests.support.sandbox import ROOT, Sandbox
+from tests.support.sandbox import Sandbox
 
 # In the last user message: "w0 w1 ..." becomes "w0@NS w1@NS ...", with time.monotonic_ns() of this machine.
 WANTED = "[[send times]]"
@@ -68,16 +67,8 @@ async def _serve() -> None:
 @contextmanager
 def running_upstream() -> Iterator[Sandbox]:
     """Without the proxy for logins: the processes here have an API key."""
-    command = [sys.executable, "-m", "bench.upstream"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            line = process.stdout.readline()
-            assert line, f"the sandbox did not start (exit {process.wait(5)})"
-            yield Sandbox(json.loads(line)["api"], proxy="", ca="", pid=process.pid)
-        finally:
-            process.terminate()
-            process.wait(5)
+    with running("bench.upstream") as (line, pid):
+        yield Sandbox(json.loads(line)["api"], proxy="", ca="", pid=pid)
 
 
 if __name__ == "__main__":

@@ -45,11 +45,11 @@ def to_kept(
 
 def to_kept_json(
     call: ResponsesCall, response: Mapping[str, Any], answer: Sequence[Json], thoughts: Mapping[str, str]
-) -> msgspec.Raw:
-    """The same, written member by member, for what is large."""
+) -> bytes:
+    """The same, written member by member as JSON, for what is large."""
     kept = to_kept(call, response, answer, thoughts).items()
     members = (msgspec.json.encode(name) + b":" + msgspec.json.encode(value) for name, value in kept)
-    return msgspec.Raw(b"{" + b",".join(members) + b"}")
+    return b"{" + b",".join(members) + b"}"
 
 
 def to_input(items: Iterable[Item], token: str) -> list[Json]:

@@ -46,8 +46,8 @@ class KeptResponses:
         self._lock = threading.Lock()
 
     def keep(self, owner: str, name: str, value: Any) -> None:
-        """`value` is made of what JSON has. One that is too large for all the room is not kept."""
-        data = msgspec.json.encode(value)
+        """`value` is made of what JSON has, or is JSON already (bytes). One that is too large is not kept."""
+        data = value if isinstance(value, bytes) else msgspec.json.encode(value)
         with self._lock:
             self._drop((owner, name))
             self._drop_old()
