@@ -6,11 +6,12 @@ the first byte of a request to the end of its answer.
 
 import time
 from collections import OrderedDict
+from contextlib import contextmanager
 from functools import partial
 from socket import MSG_DONTWAIT, MSG_PEEK, SOCK_STREAM
 from typing import NamedTuple
 
-from gevent import Timeout, get_hub, monkey, socket
+from gevent import Timeout, get_hub, getcurrent, monkey, socket
 from gevent.baseserver import _handle_and_close_when_done
 from gevent.server import StreamServer
 from gunicorn.workers.ggevent import GeventWorker
@@ -100,6 +101,37 @@ def _state_of_greenlets(connection):
         connection.setblocking(True)
 
 
+class Awaited:
+    """Headers that have begun and are not whole: each keeps a greenlet. One too many, and the longest awaited is given
+    up: those of an honest client come together."""
+
+    def __init__(self, most):
+        self._most = most
+        self._timeouts = OrderedDict()  # by greenlet
+
+    def __len__(self):
+        return len(self._timeouts)
+
+    @contextmanager
+    def one(self, seconds):
+        """What is done in it is broken off after so many seconds, silently."""
+        greenlet = getcurrent()
+        with Timeout(seconds, False) as timeout:
+            self._timeouts[greenlet] = timeout
+            if len(self) > self._most:
+                get_hub().loop.run_callback(self._give_up_longest)
+            try:
+                yield
+            finally:
+                self._timeouts.pop(greenlet, None)
+
+    def _give_up_longest(self):
+        """Called by the loop. Meanwhile one may have come to its end."""
+        if len(self) > self._most:
+            greenlet, timeout = self._timeouts.popitem(last=False)
+            greenlet.throw(timeout)
+
+
 class _Closed(NamedTuple):
     """What gunicorn asks of a listener, of one that may be closed by then."""
 
@@ -140,6 +172,7 @@ class Server(StreamServer):
 class Worker(GeventWorker):
     server_class = Server
     server = None  # there is one, for there is one address to listen on
+    awaited = None  # Awaited, before the first connection
 
     @property
     def wsgi_handler(self):
@@ -152,7 +185,7 @@ class Worker(GeventWorker):
             self.server.idle.close_idle_for(self.cfg.keepalive)
 
     def timeout_ctx(self):
-        return Timeout(_HEADER_SECONDS, False)
+        return self.awaited.one(_HEADER_SECONDS)
 
     def handle(self, listener, client, addr):
         if self._may_idle and _state_of_greenlets(client) == "silent":

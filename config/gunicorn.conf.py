@@ -29,6 +29,7 @@ from app.services.delays import LONG, Delays  # noqa: E402
 from app.services.ground import limits, prepare  # noqa: E402
 from app.services.open_files import room_for_connections  # noqa: E402
 from app.web.bodies import TimedBodies  # noqa: E402
+from config.connections import Awaited  # noqa: E402
 
 try:
     # Here, in the master, so that what is wrong is told in one sentence and ends the start.
@@ -110,6 +111,7 @@ def _calls_in_loop():
 
 
 def post_worker_init(worker):
+    worker.awaited = Awaited(_settings.http.requests)
     worker.wsgi.wsgi_app = TimedBodies(worker.wsgi.wsgi_app, _settings.http.body_timeout, _within)
     running = worker.wsgi.extensions[services.EXTENSION]
     delays = Delays()

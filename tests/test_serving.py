@@ -95,6 +95,23 @@ def test_the_longest_idle_connection_makes_room_for_a_new_one(gateway: Gateway):
             connection.close()
 
 
+def test_headers_that_never_end_make_room_for_others(gateway: Gateway):  # threat 66
+    begun = [connected(gateway) for _ in range(6)]
+    try:
+        for connection in begun:
+            connection.sendall(LIVE[:30])
+            time.sleep(0.05)
+        assert [connection.recv(1) for connection in begun[:4]] == [b""] * 4, "two may wait, as requests may run"
+        with connected(gateway) as other:
+            other.sendall(LIVE)
+            assert answer(other)[0] == 200
+        begun[-1].sendall(LIVE[30:])
+        assert answer(begun[-1])[0] == 200
+    finally:
+        for connection in begun:
+            connection.close()
+
+
 def test_connections_that_left_are_forgotten(gateway: Gateway):
     connections = [connected(gateway) for _ in range(10)]
     wait_until(lambda: serving(gateway, PASSWORD)["idle"] >= 10, 5, "they are idle")
