@@ -10,6 +10,7 @@ FORGET_AFTER_SECONDS = 600.0
 _TOGETHER_SECONDS = 2.0
 _LATELY_SECONDS = 60.0
 _TIMES_KEPT = 256
+_COUNTED_SECONDS = 0.25
 
 
 class Demand:
@@ -19,6 +20,7 @@ class Demand:
         self._most = max(least, most) if least else 0
         self._times: dict[str, deque[float]] = {}  # the model that was asked for last stands at the end
         self._asked: dict[str, float] = {}
+        self._counted: dict[str, tuple[float, int]] = {}
         self._always: frozenset[str] = frozenset()
 
     def always(self, models: Iterable[str], now: float) -> None:
@@ -36,14 +38,23 @@ class Demand:
             if asked < now - FORGET_AFTER_SECONDS and model not in self._always:
                 del self._asked[model]
                 self._times.pop(model, None)
+                self._counted.pop(model, None)
 
     def models(self) -> list[str]:
         """The one that was asked for the longest ago first."""
         return list(self._asked)
 
     def spares(self, model: str, now: float) -> int:
+        """Counted anew a few times a second: each change in the pool asks."""
         if model not in self._asked:
             return 0
+        at, spares = self._counted.get(model, (float("-inf"), 0))
+        if now - at >= _COUNTED_SECONDS:
+            spares = self._count(model, now)
+            self._counted[model] = now, spares
+        return spares
+
+    def _count(self, model: str, now: float) -> int:
         times = self._times.get(model, deque())
         while times and times[0] < now - _LATELY_SECONDS:
             times.popleft()

@@ -41,13 +41,12 @@ class Idle(Generic[W]):
         return next((self.take_spare(model) for model in models if self.spare(model)), None)
 
     def take_where(self, wanted: Callable[[W], bool]) -> list[W]:
-        found = []
-        for spare in self._spare.values():
-            out = list(filter(wanted, spare))
-            for worker in out:
-                spare.remove(worker)
-            found += out
-        return [*found, *self.kept.take_where(wanted)]
+        """Takes nothing when `wanted` raises."""
+        found = [worker for spare in self._spare.values() for worker in spare if wanted(worker)]
+        kept = self.kept.take_where(wanted)
+        for worker in found:
+            self._spare[worker.model].remove(worker)
+        return [*found, *kept]
 
     def take_all(self) -> list[W]:
         return self.take_where(lambda worker: True)

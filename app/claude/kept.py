@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 from typing import Generic, TypeVar
 
 W = TypeVar("W")
@@ -40,8 +41,8 @@ class Kept(Generic[W]):
         return self._held.popitem(last=False)[1][0]
 
     def take_where(self, wanted: Callable[[W], bool], most: int | None = None) -> list[W]:
-        """The longest kept ones first."""
-        found = [conversation for conversation, (worker, _) in self._held.items() if wanted(worker)][:most]
+        """The longest kept ones first. Takes nothing when `wanted` raises, and asks no more than it must."""
+        found = list(islice((key for key, (worker, _) in self._held.items() if wanted(worker)), most))
         return [self._held.pop(conversation)[0] for conversation in found]
 
     def take_expired(self, now: float) -> list[W]:

@@ -15,13 +15,17 @@ def resident(pid: int) -> int:
         return 0
 
 
-def free() -> int:
-    """Bytes: what the system can give, or what is left of the container's limit if that is less."""
+def free(group: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes: what the system can give, or what is left of the container's limit (cgroup v2) if that is less.
+
+    Files that the kernel has read and would let go count as free, as they do in MemAvailable and for the kubelet.
+    """
     lines = Path("/proc/meminfo").read_text("ascii").splitlines()
     available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    group = Path("/sys/fs/cgroup")
     try:
-        limit, used = ((group / name).read_text("ascii").strip() for name in ("memory.max", "memory.current"))
-        return available if limit == "max" else max(0, min(available, int(limit) - int(used)))
-    except (OSError, ValueError):  # no such group here
+        limit, used, stat = ((group / f"memory.{name}").read_text("ascii") for name in ("max", "current", "stat"))
+        counts = dict(line.split() for line in stat.splitlines())
+        left = int(limit) - int(used) + int(counts["inactive_file"])
+    except (OSError, ValueError, KeyError):  # no such group here, or no limit ("max")
         return available
+    return max(0, min(available, left))

@@ -19,8 +19,8 @@ from app.errors import PosternError, QueueFull, QueueTimeout, Resting, ShuttingD
 log = logging.getLogger(__name__)
 
 
-# A start keeps a core busy for half a second. While another spare is there, it waits until the request that took the
-# last one has most likely had its first words.
+# A start keeps a core busy for half a second. While another spare is there, it waits until the request that took one
+# has most likely had its first words.
 REFILL_AFTER_SECONDS = 1.0
 
 _LOOK_SECONDS = 1.0
@@ -53,8 +53,11 @@ class Pool(Generic[W]):
         self._queue: deque[Place[W]] = deque()
         self._starting: Counter[str] = Counter()
         self._lent: set[W] = set()
+        self._wiping: set[W] = set()  # they count as starting
         self._ending = Ending[W](self._changed)
-        self._lent_at = self._looked_at = float("-inf")
+        self._looked_at = float("-inf")
+        self._short_since: dict[str, float] = {}  # models whose spare ones were lent, until there are enough again
+        self._won = 0  # bytes that the last one held which was ended for want of memory, until there is more again
         self._started_once = False
         self._draining = False
         self._closed = False
@@ -108,8 +111,7 @@ class Pool(Generic[W]):
             worker = None if self._closed or self._draining else self._idle.kept.take(conversation, self._clock())
             if worker is None:
                 return None
-            if not worker.usable:
-                self._ending.begin(worker)
+            if not self._is_usable(worker):
                 return None
             place = Place[W]("", self._clock())
             place.worker = worker
@@ -153,7 +155,7 @@ class Pool(Generic[W]):
             self._closed = True
             self._over.set()
             self._changed.notify_all()
-            everyone = [*self._lent, *self._idle.take_all()]
+            everyone = [*self._lent, *self._wiping, *self._idle.take_all()]
         for worker in everyone:
             self.take_back(worker)
         with self._changed:
@@ -168,7 +170,7 @@ class Pool(Generic[W]):
                 "kept": len(self._idle.kept),
                 "ending": len(self._ending),
                 "waiting": len(self._queue),
-                "resident": sum(worker.resident for worker in [*self._lent, *self._idle.workers()]),
+                "resident": sum(worker.resident for worker in [*self._lent, *self._wiping, *self._idle.workers()]),
                 "most": self._limits.most,
             }
 
@@ -187,13 +189,22 @@ class Pool(Generic[W]):
 
     def _take_warm(self, model: str) -> W | None:
         while worker := self._idle.take_spare(model):
-            if worker.usable:
+            if self._is_usable(worker):
                 self._lent.add(worker)
-                self._lent_at = self._clock()
+                self._short_since.setdefault(model, self._clock())
                 self._changed.notify_all()
                 return worker
-            self._ending.begin(worker)
         return None
+
+    def _is_usable(self, worker: W) -> bool:
+        """Of one that was taken out: when it is not, or this cannot be told, it is ended."""
+        usable = False
+        try:
+            usable = worker.usable
+        finally:
+            if not usable:
+                self._ending.begin(worker)
+        return usable
 
     def _line_up(self, place: Place[W]) -> None:
         if len(self._queue) >= self._limits.queue:
@@ -273,7 +284,7 @@ class Pool(Generic[W]):
             clean = False
         with self._changed:
             self._starting[worker.model] -= 1
-            self._lent.discard(worker)
+            self._wiping.discard(worker)
             if clean:
                 self._place(worker, first=True)  # it is the warmer one
             else:
@@ -299,11 +310,11 @@ class Pool(Generic[W]):
             return None
         models = [first] if (first := self._first_unserved()) else []
         many = len(kept) > self._limits.kept // 2
-        if many and self._limits.reuse == "always" and not self._draining:
+        if many and self._limits.reuse == "always" and not self._draining and not self._won:
             models += self._short_of_spares()
         for model in models:
             for worker in kept.take_where(_may_serve(model), 1):
-                self._lent.add(worker)
+                self._wiping.add(worker)
                 return model, worker
         return None
 
@@ -316,9 +327,12 @@ class Pool(Generic[W]):
             if first and len(self._ending) < self._unserved().total():
                 self._make_room(first)
             return None
-        if first or self._draining:
+        if first or self._draining or self._won:
             return first
-        return next((m for m in self._short_of_spares() if not self._spare(m) or not self._refill_in()), None)
+        short = self._short_of_spares()
+        for model in self._short_since.keys() - short:
+            del self._short_since[model]
+        return next((model for model in short if not self._spare(model) or not self._refill_of(model)), None)
 
     def _unserved(self) -> Counter[str]:
         """Requests that wait, for each model, and for which nothing starts yet."""
@@ -332,8 +346,13 @@ class Pool(Generic[W]):
         now = self._clock()
         return [m for m in reversed(self._demand.models()) if self._spare(m) < self._demand.spares(m, now)]
 
+    def _refill_of(self, model: str) -> float:
+        """Seconds until then."""
+        return max(0.0, self._short_since.get(model, float("-inf")) + REFILL_AFTER_SECONDS - self._clock())
+
     def _refill_in(self) -> float:
-        return max(0.0, self._lent_at + REFILL_AFTER_SECONDS - self._clock())
+        """Seconds until the next one; 0 for none."""
+        return min(filter(None, map(self._refill_of, self._short_since)), default=0.0)
 
     def _spare(self, model: str) -> int:
         return self._idle.spare(model) + self._starting[model]
@@ -381,19 +400,27 @@ class Pool(Generic[W]):
 
     def _drop_large(self) -> None:
         self._retire_all(self._idle.take_where(lambda worker: worker.resident > self._limits.process_bytes))
-        for worker in self._lent:
+        for worker in [*self._lent, *self._wiping]:
             if worker.resident > 2 * self._limits.process_bytes:
                 log.error("a claude process was killed: it held %d MB", worker.resident >> 20)
                 worker.kill()
 
     def _make_memory(self) -> None:
-        """One a look: what it held is free only when it has ended."""
-        if self._free_memory() >= self._limits.reserve_bytes or self._ending:
+        """One a look: what it held is free only when it has ended. No spare one takes its place until there is more."""
+        free = self._free_memory()
+        if self._won and free >= self._limits.reserve_bytes + self._won:
+            self._won = 0
+            self._changed.notify_all()
+        if free >= self._limits.reserve_bytes or self._ending:
             return
         if self._idle.kept:
-            self._ending.begin(self._idle.kept.take_longest())
+            out = self._idle.kept.take_longest()
         elif spare := self._idle.take_first_spare(self._idle.spares()):
-            self._ending.begin(spare)
+            out = spare
+        else:
+            return
+        self._won = max(1, out.resident)
+        self._ending.begin(out)
 
     # Ending.
 

@@ -26,6 +26,7 @@ from app.store.database import Database
 log = logging.getLogger(__name__)
 
 _MOST_BY_MEMORY = 32
+_MOST_STARTERS = 8  # a container may have fewer cores than it sees
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def limits(settings: Settings) -> Limits:
         warm=settings.pool.warm,
         warm_most=settings.pool.warm_most or most // 4,
         most=most,
-        starters=settings.pool.starters or len(os.sched_getaffinity(0)),
+        starters=settings.pool.starters or min(len(os.sched_getaffinity(0)), most, _MOST_STARTERS),
         queue=settings.queue.max,
         queue_seconds=settings.queue.timeout,
         kept=most // 2 if settings.pool.keep else 0,

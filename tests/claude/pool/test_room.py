@@ -2,11 +2,12 @@
 
 import itertools
 import random
+import threading
 import time
 
 import pytest
 
-from tests.claude.pool.pooling import SOON, TICK, Clock, Worker, kept, lent, served, settled, warm
+from tests.claude.pool.pooling import SOON, TICK, Clock, Worker, kept, lent, served, settled, waiting_for, warm
 from tests.support.processes import wait_until
 
 
@@ -112,14 +113,23 @@ def test_one_that_answers_is_killed_only_when_it_holds_twice_as_much(opened):  #
     assert not large.terminated
 
 
-def test_idle_ones_make_room_when_memory_runs_out(opened, starts):
+def test_idle_ones_make_room_when_memory_runs_out_and_none_takes_their_place(opened, starts, clients):  # threat 22
     left = [100]
-    pool = opened("sonnet", most=6, kept=2, reserve_bytes=50, free_memory=lambda: left[0])
+    pool = opened("sonnet", most=6, warm=2, kept=2, reserve_bytes=50, free_memory=lambda: left[0])
     waiting = kept(pool, b"one")
-    settled(pool)
+    wait_until(lambda: warm(pool) == 2, SOON, "spare ones")
+    for worker in starts.workers:
+        worker.resident = 10
     left[0] = 49
     wait_until(waiting.closed.is_set, SOON, "the kept one is gone")
-    wait_until(lambda: starts.workers[-1].closed.is_set() or warm(pool) == 0, SOON, "then the spare one")
+    wait_until(lambda: warm(pool) == 0, SOON, "then the spare ones")
+    begun = starts.begun
+    left[0] = 59  # as much as the last one held, and not more
+    time.sleep(0.3)
+    assert (warm(pool), starts.begun) == (0, begun)
+    assert lent(pool, "sonnet").worker, "who asks is served all the same"
+    left[0] = 60
+    wait_until(lambda: warm(pool) == 2, SOON, "spare ones are there again")
 
 
 def test_a_look_that_fails_is_not_the_last_one(opened, starts, caplog):  # threat 22
@@ -135,3 +145,32 @@ def test_a_look_that_fails_is_not_the_last_one(opened, starts, caplog):  # threa
     assert "could not be looked at" in caplog.text
     left[0] = 49
     wait_until(waiting.closed.is_set, SOON, "the kept one is gone")
+
+
+def test_a_process_that_is_wiped_takes_one_place(opened, starts, clients):
+    pool = opened("haiku", "sonnet", most=4, kept=2, reuse="under-pressure", starters=2)
+    waiting = kept(pool, b"one")
+    wait_until(lambda: warm(pool) == 2, SOON, "spare ones")
+    gate = threading.Event()
+    waiting.wipe = lambda: gate.wait(SOON)
+    lent(pool, "sonnet")
+    second = waiting_for(clients, pool, "sonnet")
+    wait_until(lambda: pool.status()["starting"] == 1, SOON, "one is wiped for it")
+    status = pool.status()
+    assert (status["busy"], status["kept"], status["warm"]) == (1, 0, {"haiku": 1})
+    third = waiting_for(clients, pool, "opus")
+    assert third.result(SOON).model == "opus", "there was a place left"
+    assert pool.status()["warm"] == {"haiku": 1}
+    gate.set()
+    assert second.result(SOON) is waiting
+
+
+def test_a_model_that_is_asked_for_all_the_time_has_spare_ones(opened, starts):
+    """However often one is lent, the first that is missing is replaced a second later."""
+    clock = Clock()
+    pool = opened("sonnet", most=12, warm=3, starters=1, clock=clock)
+    for _ in range(3):
+        pool.leave(lent(pool, "sonnet"))
+        clock.now += 0.6
+    pool.leave(lent(pool, "opus"))  # a starter looks
+    wait_until(lambda: pool.status()["warm"].get("sonnet") == 3, SOON, "all are there again")
