@@ -56,7 +56,8 @@ class Completion:
 
     def __init__(self, pool: Lender, order: Order, n: int, patience: Patience, witness: Witness | None = None):
         self._turns: list[Turn] = []
-        self._choices = [_Choice(pool, order, patience, index, self._turns) for index in range(n)]
+        keys = Keys(order.owner, order.model, order.prompt)
+        self._choices = [_Choice(pool, order, keys, patience, index, self._turns) for index in range(n)]
         self._alone = n == 1
         told = [_told(choice.batches(), witness) for choice in self._choices]
         self._batches = told[0] if self._alone else _merged(told)
@@ -98,10 +99,10 @@ def _told(choice: Generator[Batch, None, None], witness: Witness | None) -> Gene
 class _Choice:
     """One answer, on the process that holds the conversation already, else on a fresh one."""
 
-    def __init__(self, pool: Lender, order: Order, patience: Patience, index: int, turns: list[Turn]):
+    def __init__(self, pool: Lender, order: Order, keys: Keys, patience: Patience, index: int, turns: list[Turn]):
         self._pool = pool
         self._order = order
-        self._keys = Keys(order.owner, order.model, order.prompt)
+        self._keys = keys
         self._patience = patience
         self._index = index
         self._turns = turns  # of all choices

@@ -1,18 +1,20 @@
 """Which conversation a process holds, so that the request which goes on with it finds it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
 
 from app.claude.conversation import Block, Prompt
-from app.claude.line_json import has_long_text
+from app.claude.line_json import is_long
 from app.claude.tools import is_carried
 from app.pace import STEP_BYTES, give_way
 
-_MESSAGES_IN_A_ROW = 256
 _encode = msgspec.json.Encoder(order="sorted").encode
+# What a part takes besides its bytes, as bytes.
+_PART_BYTES = 1000
 
 
 class Keys:
@@ -23,38 +25,43 @@ class Keys:
 
     def __init__(self, owner: str, model: str, prompt: Prompt):
         *earlier, self._last = prompt.messages
-        self._hash = hashlib.sha256(_encode([owner, model, prompt.system, prompt.tools]))
-        for number, message in enumerate(earlier, 1):
-            _add(self._hash, _plain(message))
-            if number % _MESSAGES_IN_A_ROW == 0:
-                give_way()
+        self._hash = hashlib.sha256()
+        _add(self._hash, [owner, model, prompt.system, prompt.tools], *map(_plain, earlier))
         self.before = self._hash.digest()
 
     def after(self, answer: Sequence[Block]) -> bytes:
         whole = self._hash.copy()
-        for message in (self._last, {"role": "assistant", "content": answer}):
-            _add(whole, _plain(message))
+        _add(whole, _plain(self._last), _plain({"role": "assistant", "content": answer}))
         return whole.digest()
 
 
-def _add(whole: "hashlib._Hash", value: Any) -> None:
-    """In steps, where there is a long text within."""
-    if isinstance(value, str) and len(value) > STEP_BYTES:
-        whole.update(_encode(["text", len(value)]))
-        for start in range(0, len(value), STEP_BYTES):
-            whole.update(value[start : start + STEP_BYTES].encode("utf-8", "surrogatepass"))
+def _add(whole: "hashlib._Hash", *values: Any) -> None:
+    size = 0
+    for part in chain.from_iterable(map(_parts, values)):
+        whole.update(part)
+        size += len(part) + _PART_BYTES
+        if size > STEP_BYTES:
             give_way()
-    elif isinstance(value, Mapping) and has_long_text(value):
-        whole.update(_encode(["members", len(value)]))
+            size = 0
+
+
+def _parts(value: Any) -> Iterator[bytes]:
+    """JSON, or for what is long, in steps: what begins with a zero byte, which no JSON does."""
+    if not is_long(value):
+        yield _encode(value)
+    elif isinstance(value, str):
+        yield b"\0text %d " % len(value)
+        for start in range(0, len(value), STEP_BYTES):
+            yield value[start : start + STEP_BYTES].encode("utf-8", "surrogatepass")
+    elif isinstance(value, Mapping):
+        yield b"\0members %d " % len(value)
         for name in sorted(value):
-            whole.update(_encode(name))
-            _add(whole, value[name])
-    elif isinstance(value, list | tuple) and has_long_text(value):
-        whole.update(_encode(["values", len(value)]))
-        for inner in value:
-            _add(whole, inner)
+            yield _encode(name)
+            yield from _parts(value[name])
     else:
-        whole.update(_encode(value))
+        yield b"\0values %d " % len(value)
+        for inner in value:
+            yield from _parts(inner)
 
 
 def may_go_on(prompt: Prompt) -> bool:

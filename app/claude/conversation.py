@@ -4,9 +4,10 @@ Shapes: docs/claude-cli.md. A conversation is told to a process as control reque
 history with its real roles, and last the message that asks.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
+
+from app.claude.line_json import JsonText
 
 Block = dict[str, Any]
 JsonLine = dict[str, Any]
@@ -72,12 +73,12 @@ def system_prompt(system: Sequence[str]) -> str:
 
 def request_body(request_id: str, body: Mapping[str, Any]) -> JsonLine:
     """Sets the members that the CLI merges into the top level of its upstream request's body."""
-    return _settings(request_id, {"CLAUDE_CODE_EXTRA_BODY": json.dumps(body)})
+    return _settings(request_id, {"CLAUDE_CODE_EXTRA_BODY": JsonText(body)})
 
 
 def next_request_body(request_id: str, body: Mapping[str, Any]) -> JsonLine:
     """As `request_body`, in a process that has asked before: takes back `no_further_request`."""
-    return _settings(request_id, {"CLAUDE_CODE_EXTRA_BODY": json.dumps(body), _NO_FURTHER: ""})
+    return _settings(request_id, {"CLAUDE_CODE_EXTRA_BODY": JsonText(body), _NO_FURTHER: ""})
 
 
 def further_requests(request_id: str) -> JsonLine:
@@ -93,7 +94,7 @@ def no_further_request(request_id: str) -> JsonLine:
     return _settings(request_id, {_NO_FURTHER: "1"})
 
 
-def _settings(request_id: str, env: Mapping[str, str]) -> JsonLine:
+def _settings(request_id: str, env: Mapping[str, str | JsonText]) -> JsonLine:
     return control_request(request_id, "apply_flag_settings", settings={"env": dict(env)})
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from app.claude.command import TOOL_SERVER
 from app.claude.conversation import Block, JsonLine, control_request
 from app.claude.events import ControlRequestLine
+from app.claude.line_json import is_long
 
 # The CLI writes a longer result to a file and tells the model of that instead (40,000 characters were carried as they
 # are, 120,000 were not).
@@ -79,7 +80,7 @@ def is_carried(block: Block) -> bool:
         return False  # they would be joined to one text
     if not content or not all(map(_is_plain, content)):
         return False
-    return len(json.dumps(content, ensure_ascii=False)) <= LONGEST_RESULT
+    return not is_long(content) and len(json.dumps(content, ensure_ascii=False)) <= LONGEST_RESULT
 
 
 def _is_plain(part: Block) -> bool:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.claude import conversation
 from app.claude.conversation import guarded, history, question
+from app.claude.line_json import pieces
 
 # Everything that a text may hold, lone surrogates and control characters too.
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
@@ -159,7 +160,7 @@ def test_other_members_of_the_guarded_block_stay():
 
 def as_written(line: dict[str, Any]) -> bytes:
     """As ClaudeProcess.write has it."""
-    return json.dumps(line).encode("ascii")
+    return b"".join(pieces([line])).removesuffix(b"\n")
 
 
 # threat 4
@@ -208,7 +209,7 @@ def test_a_late_system_prompt_is_one_text_and_keeps_the_model():
 
 def test_the_members_of_the_body_arrive_as_json():
     body = {"max_tokens": 5, "stop_sequences": ["é\n"], "thinking": {"type": "disabled"}}
-    request = conversation.request_body("1", body)["request"]
+    request = json.loads(as_written(conversation.request_body("1", body)))["request"]
     assert request["subtype"] == "apply_flag_settings"
     assert json.loads(request["settings"]["env"].pop("CLAUDE_CODE_EXTRA_BODY")) == body
     assert request["settings"] == {"env": {}}
