@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import burst, cpu, first_token, gone, idle, plot, replay, report, reuse, serving, streams, throughput
 from bench.figures import Section
-from bench.stage import Stage, can_reuse, stage_on
+from bench.stage import Stage, stage_on
 from bench.upstream import running_upstream
 from tests.support.gateway import Gateway
 from tests.support.load import LOADS
@@ -70,7 +70,7 @@ ON_THE_USUAL_GATEWAY: dict[str, Callable[[Stage, Gateway, Size], list[Section]]]
     ),
 }
 ON_THEIR_OWN: dict[str, Callable[[Stage, Size], list[Section]]] = {
-    **({"reuse": lambda stage, size: reuse.measure(stage, size.rounds)} if can_reuse() else {}),
+    "reuse": lambda stage, size: reuse.measure(stage, size.rounds),
     "streams": lambda stage, size: streams.measure(stage, size.streams, size.stream_seconds),
     "cpu": lambda stage, size: cpu.measure(stage, size.cpu_streams, size.deltas),
     "burst": lambda stage, size: burst.measure(stage, size.requests),

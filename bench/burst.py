@@ -59,7 +59,7 @@ def _ask(gateway: Gateway, tally: Tally) -> None:
             tally.refused += 1
         else:
             tally.otherwise.append(f"{response.status} {body[-200:]!r}")
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         tally.otherwise.append(repr(error))
     finally:
         connection.close()
@@ -69,7 +69,8 @@ def _section(requests: int, tally: Tally) -> Section:
     columns = ("requests", "answered", "refused with Retry-After", "otherwise", "most processes", "median", "longest")
     section = Section("More requests than processes", _HOW, columns)
     counts = (len(tally.answered), tally.refused, len(tally.otherwise), tally.most)
-    times = (f"{median(tally.answered):.2f} s", f"{max(tally.answered):.2f} s")
+    seconds = (median(tally.answered), max(tally.answered)) if tally.answered else ()
+    times = tuple(f"{each:.2f} s" for each in seconds) or ("-", "-")
     section.rows.append((f"{requests} at once", *map(str, counts), *times))
     section.notes += tally.otherwise[:3]
     told = len(tally.answered) + tally.refused

@@ -134,6 +134,12 @@ class Crowd:
         if self._failures:
             raise self._failures[0]
 
+    def demand_more_than(self, events: int) -> None:
+        """Of every stream that has ended."""
+        self.demand_well()
+        if short := [reception for reception in self.receptions if reception.ended and reception.events < events]:
+            raise RuntimeError(f"a stream ended too early, after {short[0].events} events: {short[0].text[-200:]!r}")
+
     def _ask(self, ask: Callable[[Reception], None], reception: Reception) -> None:
         try:
             self._start.wait()

@@ -91,7 +91,8 @@ class Bench:
     def by_gateway(self, talk: Talk) -> float:
         body = request(words=_WORDS, history=talk.history)
         reception = self.client.ask(body)
-        talk.history = answered(body, reception.text)
+        if talk.goes_on:  # else the others are asked the same question as this one
+            talk.history = answered(body, reception.text)
         talk.session = session_seen(self.stage.sandbox)
         return reception.first_token
 
@@ -129,8 +130,8 @@ def _talk(bench: Bench, state: State) -> Iterator[Talk]:
         talk = Talk(worker, turns(state.turns - state.goes_on))
         if state.goes_on:  # the last turn before the question is a real one
             bench.by_raw(talk)
-            bench.by_gateway(talk)
             talk.goes_on = True
+            bench.by_gateway(talk)
         yield talk
 
 

@@ -112,11 +112,6 @@ def stage_on(sandbox: Sandbox, directory: Path) -> Stage:
     return Stage(sandbox, directory, installation, installed_version(installation))
 
 
-def can_reuse() -> bool:
-    """Whether this gateway can give a process that has held one conversation to another."""
-    return "reuse" in settings.PoolSettings.__struct_fields__
-
-
 _serial = itertools.count(1)
 
 

@@ -51,7 +51,7 @@ def watched(crowd: Crowd, pids: Collection[int], deltas: int) -> Window:
 def _sample(crowd: Crowd, pids: Iterable[int], deltas: int, of_streams: Callable[[Iterable[int]], int]) -> Sample:
     """Waits until that many deltas have come in every stream (min) or in one (max)."""
     while of_streams(reception.events for reception in crowd.receptions) < deltas:
-        crowd.demand_well()
+        crowd.demand_more_than(deltas)
         time.sleep(0.005)
     received = sum(reception.events for reception in crowd.receptions)
     at = time.perf_counter()

@@ -161,8 +161,6 @@ def _watch_the_loop(delays):
 
     woken.start(begin)
     about_to_wait.start(end)
-    # The loop holds no reference to its watchers.
-    delays.watchers = woken, about_to_wait
 
 
 def _tell_of(late, work):

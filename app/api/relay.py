@@ -17,7 +17,7 @@ from app.claude.events import StreamEvent
 # So often the loop looks whether the stream may go on: one whose key has ended is cut within a second (threat 44).
 SLICE_SECONDS = 0.5
 # A stream that says nothing for so long is the loop's again, which may have to tell its client that it lives.
-_SILENT_SECONDS = 0.25
+SILENT_SECONDS = 0.25
 _SWEEP_SECONDS = 0.25
 # Of select, which gevent takes away. The second one: the client has closed its end, or its direction at least.
 _EPOLLIN, _EPOLLRDHUP = 1, 0x2000
@@ -71,7 +71,7 @@ class Passage:
         return not self.error and not self.unsent
 
     def may_stay(self, now: float) -> bool:
-        timely = now - self._heard_at < _SILENT_SECONDS and now - self._begun_at < SLICE_SECONDS
+        timely = now - self._heard_at < SILENT_SECONDS and now - self._begun_at < SLICE_SECONDS
         return timely and not self.given_up
 
     def close(self) -> None:
@@ -86,6 +86,10 @@ class Passage:
             return chunk
 
 
+class NotCarried(Exception):
+    """The loop can do it all by itself."""
+
+
 class RelayThread:
     """`run` is its whole life, in a system thread of its own; `carry` is called in the loop.
 
@@ -98,13 +102,14 @@ class RelayThread:
         self._passages: dict[int, Passage] = {}
 
     def carry(self, passage: Passage) -> None:
-        """Returns when the loop must go on with it."""
-        self._poller.register(passage.client_number, _EPOLLRDHUP)
+        """Returns when the loop must go on with it. Raises NotCarried where the system has no room for it."""
         try:
+            self._poller.register(passage.client_number, _EPOLLRDHUP)
             self._poller.register(passage.source_number, _EPOLLIN)
-        except BaseException:
-            self._poller.unregister(passage.client_number)
-            raise
+        except OSError as error:
+            with suppress(OSError):
+                self._poller.unregister(passage.client_number)
+            raise NotCarried from error
         # Last: what the thread knows it may end, and unregister, at once. An event before that comes again.
         self._passages.update(dict.fromkeys(passage.numbers, passage))
         try:
@@ -113,6 +118,10 @@ class RelayThread:
             passage.given_up = True
             passage.over.wait()
             raise
+
+    @property
+    def carried(self) -> int:
+        return len(set(self._passages.values()))
 
     def run(self) -> None:
         sweep_at = 0.0
@@ -160,11 +169,15 @@ class Relay:
         source = self._deltas()
         if source is None:
             return False
-        # A descriptor of its own: when the request is broken off meanwhile, the number may become another client's.
-        client = open(os.dup(self._connection.fileno()), "wb", buffering=0)  # noqa: SIM115  # the passage closes it
-        passage = Passage(source, client, self._encode)
+        try:
+            passage = self._passage(source)
+        except OSError:  # no descriptor is left, or the client is: the loop goes on and sees
+            source.close()
+            return False
         try:
             self._carry(passage)
+        except NotCarried:
+            return False
         finally:
             passage.close()
         if passage.error:
@@ -172,3 +185,8 @@ class Relay:
         if passage.unsent:
             self._connection.sendall(passage.unsent)
         return passage.sent
+
+    def _passage(self, source: Source) -> Passage:
+        # A descriptor of its own: when the request is broken off meanwhile, the number may become another client's.
+        client = open(os.dup(self._connection.fileno()), "wb", buffering=0)  # noqa: SIM115  # the passage closes it
+        return Passage(source, client, self._encode)

@@ -16,7 +16,7 @@ _CONFIGURE_SECONDS = 15.0
 _CALL_SECONDS = 5.0
 _COUNT_SECONDS = 30.0
 # A turn is over some milliseconds after its answer; else another process is the quicker one.
-_SETTLE_SECONDS = 0.5
+_END_OF_TURN_SECONDS = 0.5
 # How often a process that says nothing lets its reader look about.
 TICK_SECONDS = 0.25
 
@@ -53,7 +53,7 @@ class Asking:
         if continuity.brings_results(self._prompt):
             yield from self._go_on_with_results(self._prompt.messages[-1]["content"])
             return
-        deadline = self._clock() + _SETTLE_SECONDS
+        deadline = self._clock() + _END_OF_TURN_SECONDS
         while not self._process.await_settled(TICK_SECONDS):
             if self._clock() >= deadline:
                 raise CliTimeout("The claude CLI did not end its turn in time.")

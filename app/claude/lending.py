@@ -37,17 +37,17 @@ class Limits:
     `reserve_bytes` left, idle ones are ended.
     """
 
-    warm: int = 2
-    warm_most: int = 0
-    most: int = 16
-    starters: int = 2
-    queue: int = 64
-    queue_seconds: float = 30.0
-    kept: int = 8
-    kept_seconds: float = 300.0
-    reuse: Reuse = "never"
-    process_bytes: int = 700 * 1024 * 1024
-    reserve_bytes: int = 0
+    warm: int
+    warm_most: int
+    most: int
+    starters: int
+    queue: int
+    queue_seconds: float
+    kept: int
+    kept_seconds: float
+    reuse: Reuse
+    process_bytes: int
+    reserve_bytes: int
 
 
 class Place(Generic[W]):

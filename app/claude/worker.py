@@ -156,12 +156,14 @@ class Worker:
     def wipe(self) -> None:
         """Makes it ready for another conversation: nothing of this one is left. Interrupts a turn that is in flight.
 
-        Takes some milliseconds, `_WIPE_SECONDS` at the most. Raises CliError; then the process must be closed.
+        Takes some milliseconds, `_WIPE_SECONDS` at the most, and what the process takes to read what is written.
+        Raises CliError; then the process must be closed.
         """
         if not self.can_be_wiped:
             raise CliRefused("The claude CLI cannot forget this conversation.", detail=f"pid {self.pid}")
         deadline = time.monotonic() + _WIPE_SECONDS
-        self.await_settled()
+        if not self.await_settled(_WIPE_SECONDS):
+            raise CliTimeout("The claude CLI did not end its turn in time.", detail=f"pid {self.pid}")
         self._let_turn_end()
         self._process.begin_anew()
         self._tools.offer(())

@@ -26,15 +26,19 @@ class Delays:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._minutes: deque[tuple[int, Delay]] = deque([(0, NONE)], maxlen=MINUTES)
+        self._told = 0.0  # the longest of this minute that the log was told of
 
     def note(self, seconds: float, work: float) -> bool:
         """Whether the log should tell: a minute's first that is long, and those that are twice what was told."""
         minute = int(self._clock() // 60)
         if self._minutes[-1][0] != minute:
             self._minutes.append((minute, NONE))
-        known = self._minutes[-1][1]
-        self._minutes[-1] = minute, _most(known, Delay(seconds, work))
-        return seconds >= max(LONG, 2 * known.seconds if known.seconds >= LONG else 0.0)
+            self._told = 0.0
+        self._minutes[-1] = minute, _most(self._minutes[-1][1], Delay(seconds, work))
+        tells = seconds >= max(LONG, 2 * self._told)
+        if tells:
+            self._told = seconds
+        return tells
 
     def longest(self) -> Delay:
         """Each of its two on its own."""

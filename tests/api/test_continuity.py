@@ -135,6 +135,21 @@ def test_the_same_question_again_goes_elsewhere(gateway: Gateway, sandbox: Sandb
     assert first == second != third
 
 
+def test_a_process_serves_one_conversation_after_the_other_where_the_setting_says_so(  # threat 9
+    tmp_path, sandbox: Sandbox
+):
+    environ = {"GATEWAY_POOL__REUSE": "always", "GATEWAY_POOL__WARM": "2", "GATEWAY_POOL__MAX": "2"}
+    with running_gateway(sandbox, tmp_path, environ=environ) as gateway:
+        with keys_of(gateway) as keys:
+            other, _ = keys.create("another application")
+        texts = [f"secret {number} of one of two" for number in range(8)]
+        for asking, text in zip([gateway, replace(gateway, key=other)] * 4, texts, strict=True):
+            chat(asking, [user(text, words=3)])
+        assert len(set(processes(sandbox, len(texts)))) < len(texts)
+        for text, entry in zip(texts, sandbox.messages()[-len(texts) :], strict=True):
+            assert [found for found in texts if found in json.dumps(entry["body"])] == [text]
+
+
 def test_none_stays_where_the_setting_says_so(tmp_path, sandbox: Sandbox):
     with running_gateway(sandbox, tmp_path, environ={"GATEWAY_POOL__KEEP": "0"}) as gateway:
         messages = [user("none stays", words=3)]

@@ -19,4 +19,6 @@ def test_the_log_tells_of_a_long_one_once_and_again_when_it_is_worse():
     delays = Delays(clock)
     assert [delays.note(seconds, 0.0) for seconds in (0.1, 0.2, 0.3, 0.7, 0.8)] == [False, True, False, True, False]
     clock.now += 60
+    assert [delays.note(seconds, 0.0) for seconds in (0.2, 0.39, 0.41)] == [True, False, True]
+    clock.now += 60
     assert delays.note(0.3, 0.0)

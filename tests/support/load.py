@@ -85,7 +85,7 @@ def _completion(client: httpx.Client) -> None:
 # ---- loads
 
 
-def _asked(content: str) -> dict[str, Any]:
+def _asked(content: object) -> dict[str, Any]:
     return {"model": "sonnet", "messages": [{"role": "user", "content": content}]}
 
 
@@ -136,11 +136,28 @@ def _documents(gateway: Gateway) -> None:
             assert client.get(path).status_code == 200
 
 
+_TOOLS = [
+    {"name": f"tool_{number}", "description": "ab " * 330_000, "input_schema": {"type": "object"}}
+    for number in range(30)
+]
+
 LOADS: dict[str, Callable[[Gateway], None]] = {
     "64 streams at once": _streams,
     "a body of 30 MiB": lambda gateway: _chats(gateway, "a" * 30 * MB, "a,{" * 10 * MB),
     "20 MiB of escapes and of emoji": lambda gateway: _chats(gateway, 'x"\n' * 4 * MB, "\U0001f600a" * 4 * MB),
     "a message of 30 MiB": lambda gateway: _post(gateway, "/v1/messages", {**_asked("ab " * 10 * MB), "max_tokens": 9}),
+    "a message of 30 MiB in 30,000 texts": lambda gateway: _post(
+        gateway, "/v1/messages", {**_asked([{"type": "text", "text": "ab " * 340}] * 30_000), "max_tokens": 9}
+    ),
+    "30 MiB of system prompt": lambda gateway: _post(
+        gateway, "/v1/messages", {**_asked("hi"), "system": "ab " * 10 * MB, "max_tokens": 9}
+    ),
+    "30 MiB of tools": lambda gateway: _post(
+        gateway, "/v1/messages", {**_asked("hi"), "tools": _TOOLS, "max_tokens": 9}
+    ),
+    "a response of 30 MiB": lambda gateway: _post(
+        gateway, "/v1/responses", {"model": "sonnet", "input": "ab " * 10 * MB}
+    ),
     "a body of 30 MiB from nobody": _stranger,
     "a conversation of 6000 messages": _long_conversation,
     "passwords": _wrong_passwords,

@@ -13,6 +13,20 @@ from app.claude.pool import Pool
 from tests.claude.pool.pooling import SOON, Starts, Worker, warm
 from tests.support.processes import wait_until
 
+LIMITS = {
+    "warm": 1,
+    "warm_most": 0,
+    "most": 4,
+    "starters": 2,
+    "queue": 64,
+    "queue_seconds": 30.0,
+    "kept": 8,
+    "kept_seconds": 300.0,
+    "reuse": "never",
+    "process_bytes": 1 << 30,
+    "reserve_bytes": 0,
+}
+
 
 @pytest.fixture
 def starts() -> Starts:
@@ -31,7 +45,7 @@ def opened(starts: Starts) -> Iterator[Callable[..., Pool[Worker]]]:
         free_memory: Callable[[], int] = lambda: 1 << 40,
         **limits: Any,
     ):
-        numbers = Limits(**{"warm": 1, "most": 4, **limits})
+        numbers = Limits(**{**LIMITS, **limits})
         pool = Pool(starts, numbers, breaker=breaker, clock=clock, free_memory=free_memory, watch_seconds=0.02)
         pools.append(pool)
         pool.open(models)

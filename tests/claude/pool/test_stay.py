@@ -92,6 +92,7 @@ def test_a_model_that_nobody_asks_for_is_forgotten(opened, starts):
     clock = Clock()
     pool = opened("sonnet", most=6, clock=clock)
     pool.leave(lent(pool, "opus"))
+    wait_until(lambda: "opus" in pool.status()["warm"], SOON, "a spare one")
     clock.now += 10
     pool.leave(lent(pool, "haiku"))
     clock.now += FORGET_AFTER_SECONDS - 5
