@@ -279,4 +279,4 @@ def test_no_descriptor_is_left_open(audit: Audit):
     audit.verify()
     audit.entries()
     list(audit.export())
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before

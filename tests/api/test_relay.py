@@ -242,7 +242,7 @@ def test_no_descriptor_is_left_over(ends, thread):  # threat 24
     relay(ours, Source("a", "end"), thread.carry).run()
     with pytest.raises(CliCrashed):
         relay(ours, Source("crash"), thread.carry).run()
-    assert open_files(os.getpid()) == before
+    assert open_files(os.getpid()) <= before
 
 
 def test_where_the_system_has_no_room_the_caller_goes_on_and_nothing_stays_registered(ends):

@@ -58,7 +58,7 @@ def test_a_program_that_is_not_there_is_told_to_the_log_and_leaves_nothing_open(
     with pytest.raises(CliCrashed, match="could not be started") as caught:
         ClaudeProcess(["/nowhere/claude"], {}, Path("/"))
     assert "/nowhere/claude" in caught.value.detail
-    assert open_files(os.getpid()) == before
+    assert open_files(os.getpid()) <= before
 
 
 def test_a_process_that_ends_at_once_is_a_crash_with_its_exit_code(tmp_path: Path):  # threat 18
@@ -193,7 +193,7 @@ def test_a_tap_never_waits_and_leaves_nothing_open():  # threat 24
         assert list(tapped(process, 0.4)) == [["delta"]]
         with closing(process.tap(is_delta)) as tap:
             assert tap.read() == []
-        assert open_files(os.getpid()) == before
+        assert open_files(os.getpid()) <= before
         assert process.read(0.01) == []
 
 
