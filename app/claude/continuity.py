@@ -53,7 +53,7 @@ def _parts(value: Any) -> Iterator[bytes]:
         yield b"\0text %d " % len(value)
         for start in range(0, len(value), STEP_BYTES):
             yield value[start : start + STEP_BYTES].encode("utf-8", "surrogatepass")
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         yield b"\0members %d " % len(value)
         for name in sorted(value):
             yield _encode(name)

@@ -43,21 +43,19 @@ def is_long(value: Any) -> bool:
 
 def _left(value: Any, bytes_: int) -> int:
     """Of so many, when all that is text in it has been taken off; negative when they are not enough."""
-    match value:
-        case str():
-            return bytes_ - len(value)
-        case JsonText():
-            return _left(value.value, bytes_)
-        case Mapping():
-            inner: Iterable[Any] = chain.from_iterable(value.items())
-        case list() | tuple():
-            inner = value
-        case _:
-            return bytes_ - _NUMBER_BYTES
-    for each in inner:
-        bytes_ = _left(each, bytes_)
+    if isinstance(value, str):
+        return bytes_ - len(value)
+    if isinstance(value, dict):
+        bytes_ -= sum(map(len, value))
+        value = value.values()
+    elif isinstance(value, JsonText):
+        return _left(value.value, bytes_)
+    elif not isinstance(value, list | tuple):
+        return bytes_ - _NUMBER_BYTES
+    for inner in value:
         if bytes_ < 0:
             break
+        bytes_ = _left(inner, bytes_)
     return bytes_
 
 
@@ -75,7 +73,7 @@ def _texts(value: Any) -> Iterator[str]:
         for start in range(0, len(value), STEP_BYTES):
             yield json.dumps(value[start : start + STEP_BYTES])[1:-1]
         yield '"'
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         yield from _joined("{", ((json.dumps(name) + ": ", inner) for name, inner in value.items()), "}")
     else:
         yield from _joined("[", (("", inner) for inner in value), "]")
