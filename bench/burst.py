@@ -43,7 +43,9 @@ def measure(stage: Stage, requests: int) -> list[Section]:
         while any(thread.is_alive() for thread in threads):
             tally.most = max(tally.most, _processes(gateway))
             time.sleep(_LOOK_SECONDS)
-    return [_section(requests, tally)]
+        section = _section(requests, tally)
+        section.targets.append(stage.held_up(gateway, f"{requests} requests at once"))
+    return [section]
 
 
 def _ask(gateway: Gateway, tally: Tally) -> None:

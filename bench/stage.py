@@ -16,6 +16,7 @@ from app.claude.command import Installation
 from app.claude.conversation import Prompt
 from app.claude.worker import Worker, installed_version
 from app.protocols import openai_chat
+from bench.figures import Target, at_most
 from bench.upstream import WANTED
 from tests.support.admin import ENVIRON, Admin
 from tests.support.cli import claude_binary
@@ -74,9 +75,16 @@ class Stage:
 
     def pool(self, gateway: Gateway) -> dict[str, Any]:
         """What the gateway itself tells of its processes."""
+        return self._status(gateway, "pool")
+
+    def held_up(self, gateway: Gateway, load: str) -> Target:
+        """How long its event loop computed without a wait, at the most, in the last minutes."""
+        return at_most(f"event loop held up: {load}", self._status(gateway, "serving")["most_work"] * 1000, 50, "ms")
+
+    def _status(self, gateway: Gateway, part: str) -> dict[str, Any]:
         answer = self.admins[gateway.port].client.get("/admin/api/status")
-        counts: dict[str, Any] = answer.raise_for_status().json()["pool"]
-        return counts
+        found: dict[str, Any] = answer.raise_for_status().json()[part]
+        return found
 
     def spare(self) -> Worker:
         """Made ready just as the gateway makes one ready."""

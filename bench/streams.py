@@ -84,6 +84,7 @@ class Cost:
     gateway_after: int
     cli_before: int
     cli_after: int
+    held_up: Target
 
 
 def measure(stage: Stage, streams: int, seconds: float) -> list[Section]:
@@ -97,7 +98,7 @@ def measure(stage: Stage, streams: int, seconds: float) -> list[Section]:
     how = _HOW.format(streams=streams, rate=1 / _PACE, seconds=seconds)
     return [
         _delays(f"{streams} streams at once", how, outcomes),
-        _counts(streams, whole, outcomes[_GATEWAY]),
+        _counts(streams, whole, outcomes[_GATEWAY], cost.held_up),
         _costs(streams, cost),
     ]
 
@@ -142,7 +143,8 @@ def _through_gateway(stage: Stage, streams: int, words: int, outcome: Outcome) -
         window = _watch(crowd_at(gateway, _bodies(streams, words)), {worker, *claudes}, words, outcome)
         held = window.ended.resident
         cli_after = sum(held[pid] for pid in claudes)
-        return Cost(window.cpu([worker]), window.cpu(claudes), before, held[worker], cli_before, cli_after)
+        held_up = stage.held_up(gateway, f"{streams} streams at once")
+        return Cost(window.cpu([worker]), window.cpu(claudes), before, held[worker], cli_before, cli_after, held_up)
 
 
 def _delays(title: str, how: str, outcomes: dict[str, Outcome]) -> Section:
@@ -158,13 +160,13 @@ def _delays(title: str, how: str, outcomes: dict[str, Outcome]) -> Section:
     return section
 
 
-def _counts(streams: int, words: int, outcome: Outcome) -> Section:
+def _counts(streams: int, words: int, outcome: Outcome, held_up: Target) -> Section:
     section = Section("What came of them", "Of the streams through the gateway above.", _COUNTED)
     faults = [_faults(stream, words) for stream in outcome.words]
     sums = [sum(kind) for kind in zip(*faults, strict=True)]
     section.rows.append((_GATEWAY, str(outcome.whole), *map(str, sums)))
     what, measured = f"{streams} streams at once: complete, words wrong", f"{outcome.whole}, {sum(sums)}"
-    section.targets.append(Target(what, f"{streams}, 0", measured, measured == f"{streams}, 0"))
+    section.targets += [Target(what, f"{streams}, 0", measured, measured == f"{streams}, 0"), held_up]
     return section
 
 

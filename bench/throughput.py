@@ -39,7 +39,9 @@ def measure(stage: Stage, gateway: Gateway, clients: int, seconds: float, slices
             for each in gateways.values():
                 stage.settle(each)
             rates[way] += _rate_of(way, stage, gateways.get(way), clients, seconds) / slices
-    return [_section(rates, clients)]
+        section = _section(rates, clients)
+        section.targets += [stage.held_up(each, f"sustained load, {way}") for way, each in gateways.items()]
+    return [section]
 
 
 def _rate_of(way: str, stage: Stage, gateway: Gateway | None, clients: int, seconds: float) -> float:
