@@ -5,14 +5,14 @@ by GATEWAY_SECTION__NAME, and a secret also by GATEWAY_NAME_FILE, which names a 
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, inspect
 
 from app.errors import SettingsError
 
@@ -104,16 +104,28 @@ class Settings(_Section, frozen=True):
     environ: dict[str, str] = {}
 
 
+def _kinds(section: type[_Section], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for field in msgspec.structs.fields(section):
+        if isinstance(field.type, type) and issubclass(field.type, _Section):
+            yield from _kinds(field.type, *path, field.name)
+        elif field.name != "environ":
+            yield (*path, field.name), field.type
+
+
+# The type of every setting, by where it stands: {("pool", "warm"): Count}.
+_KINDS = dict(_kinds(Settings))
+
+
 def load(environ: Mapping[str, str], path: Path = CONFIG_DIR / "gateway.toml") -> Settings:
     """Raises SettingsError, with a sentence that names the setting and where it came from."""
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error
-    _convert(values, str(path))
+    _check(values, path)
     for name, text in sorted(_overrides(environ).items()):
         _override(values, name, text)
-    return msgspec.structs.replace(_convert(values, "settings"), environ=dict(environ))
+    return msgspec.structs.replace(msgspec.convert(values, Settings), environ=dict(environ))
 
 
 def networks(texts: Iterable[str]) -> list[IPv4Network | IPv6Network]:
@@ -136,11 +148,57 @@ def web_address(text: str, setting: str) -> str:
     return text.rstrip("/")
 
 
-def _convert(values: dict[str, Any], source: str) -> Settings:
-    try:
-        return msgspec.convert(values, Settings)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"{source}: {error}") from error
+def _check(values: dict[str, Any], file: Path) -> None:
+    """The file holds every setting, each as it must be, and nothing else. Raises SettingsError."""
+    given = dict(_leaves(values))
+    for place, value in given.items():
+        name = ".".join(place)
+        if place not in _KINDS:
+            raise SettingsError(f"{file}: {name} is not a setting.")
+        try:
+            msgspec.convert(value, _KINDS[place])
+        except msgspec.ValidationError:
+            raise _refusal(place, value, f"{file}: {name}") from None
+    if missing := [".".join(place) for place in _KINDS if place not in given]:
+        raise SettingsError(f"{file}: {', '.join(missing)} must be there.")
+
+
+def _leaves(values: dict[str, Any], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, *path, name)
+        else:
+            yield (*path, name), value
+
+
+def _refusal(place: tuple[str, ...], value: Any, named: str) -> SettingsError:
+    shown = "" if place[-1] in SECRETS else f" (it is {value!r})"
+    return SettingsError(f"{named}{shown}: it must be {_allowed(_KINDS[place])}.")
+
+
+def _allowed(kind: Any) -> str:
+    """In words."""
+    match inspect.type_info(kind):
+        case inspect.LiteralType():
+            *others, last = (f'"{word}"' for word in get_args(kind))  # in their order
+            return f"{', '.join(others)} or {last}"
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType() as number:
+            return f"a whole number{_bounds(number)}"
+        case inspect.FloatType() as number:
+            return f"a number{_bounds(number)}"
+        case inspect.ListType():
+            return "a list of texts"
+        case inspect.StrType(min_length=1):
+            return "a text that is not empty"
+    return "a text"
+
+
+def _bounds(number: inspect.IntType | inspect.FloatType) -> str:
+    if number.gt is not None:
+        return f" above {number.gt} and at most {number.le}"
+    return f" of {number.ge} or more" if number.le is None else f" from {number.ge} to {number.le}"
 
 
 def _overrides(environ: Mapping[str, str]) -> dict[str, str]:
@@ -168,28 +226,26 @@ def _read_secret(name: str, path: str) -> str:
 
 def _override(values: dict[str, Any], name: str, text: str) -> None:
     """Puts one variable's text in its place, as the type that the setting has."""
-    *sections, key = name.removeprefix(PREFIX).lower().split("__")
-    place: Any = values
-    for section in sections:
-        place = place.get(section) if isinstance(place, dict) else None
-    if not isinstance(place, dict) or key not in place or isinstance(place[key], dict):
+    *sections, key = place = tuple(name.removeprefix(PREFIX).lower().split("__"))
+    if place not in _KINDS:
         raise SettingsError(f"{name} is not a setting. All settings are in config/gateway.toml.")
+    section = values
+    for step in sections:
+        section = section[step]
     try:
-        place[key] = _parse(text, type(place[key]))
-        msgspec.convert(values, Settings)
-    except (ValueError, msgspec.ValidationError) as error:
-        shown = "" if key in SECRETS else f" (it is {text!r})"
-        raise SettingsError(f"{name}{shown}: {error}") from error
+        value = _parse(text, type(section[key]))
+        msgspec.convert(value, _KINDS[place])
+    except (ValueError, msgspec.MsgspecError):
+        raise _refusal(place, text, name) from None
+    section[key] = value
 
 
 def _parse(text: str, kind: type) -> Any:
+    """Raises ValueError, msgspec.MsgspecError."""
     if kind is str:
         return text
     if kind is list:
         return [word.strip() for word in text.split(",") if word.strip()]
     if kind is float:
         return float(text)
-    try:
-        return msgspec.json.decode(text.strip().lower())
-    except msgspec.DecodeError:
-        raise ValueError(f"expected {'true or false' if kind is bool else 'a whole number'}") from None
+    return msgspec.json.decode(text.strip().lower())

@@ -11,10 +11,12 @@ monkey.patch_all()  # before anything of the application is imported, and so all
 
 import ctypes  # noqa: E402
 import dataclasses  # noqa: E402
+import errno  # noqa: E402
 import faulthandler  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
+import socket  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
@@ -74,6 +76,28 @@ def _without_the_request(record):
     if str(record.msg).startswith("Invalid request from ip"):
         record.msg, record.args = "a request that cannot be parsed was refused", ()
     return True
+
+
+def on_starting(server):
+    """Gunicorn tries an address that it cannot have for five seconds, and then does not tell what to do."""
+    if server.LISTENERS or server.master_pid or "LISTEN_FDS" in os.environ:
+        return  # it has its sockets from the gunicorn before it, or from systemd
+    for host, port in (address for address in server.cfg.address if isinstance(address, tuple)):
+        if (error := _why_not(host, port)) is None:
+            continue
+        if error.errno == errno.EADDRINUSE:
+            sys.exit(f"postern: Port {port} is in use. Choose another one: GATEWAY_PORT={port + 1} make run")
+        sys.exit(f"postern: cannot listen on {host}, port {port}: {error.strerror}. See GATEWAY_BIND and GATEWAY_PORT.")
+
+
+def _why_not(host, port):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error
+    return None
 
 
 def when_ready(server):

@@ -6,6 +6,7 @@ import fcntl
 import http.client
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -21,11 +22,15 @@ from typing import IO, NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = Path("var/demo")  # everything below is relative to ROOT, so that the banner's commands can be pasted there
 CLAUDE = DEMO / "claude"
+SHELL = DEMO / "cli"
 DEFAULT_PORT = 4000
 KEY = "sk-ant-api03-postern-demo-0123456789"  # the sandbox takes any; the CLI wants one
 
 # What passes from the caller's environment: no credential and no proxy, for the demo speaks to the sandbox only.
 PASSED = ("PATH", "HOME", "USER", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TERM", "NO_COLOR", "TZ", "TMPDIR")
+# The gateway's own settings that pass, by how they begin: how it works, not where, nor for whom.
+SETTING = "GATEWAY_"
+SETTINGS_PASSED = ("LOG_LEVEL", "POOL__", "QUEUE__", "TURN__", "STREAM__", "HTTP__")
 
 SANDBOX_WITHIN = 15.0
 READY_WITHIN = 90.0
@@ -47,6 +52,10 @@ Ask it, from this directory:
 
 In a browser: {url}
 At the first start, open the one-time link that stands above instead: it sets the administrator's password.
+
+The operator's shell, with the demo's settings, so that it asks the sandbox too:
+
+  {shell} status --test
 
 Or with the official OpenAI client (pip install openai):
 
@@ -101,8 +110,27 @@ class Addresses:
     ca: str
 
 
+def settings_of(caller: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in caller.items() if name.startswith(SETTING)}
+
+
+def is_passed(name: str) -> bool:
+    return name.removeprefix(SETTING).startswith(SETTINGS_PASSED)
+
+
+def passed_settings(caller: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in settings_of(caller).items() if is_passed(name)}
+
+
+def left_out(caller: Mapping[str, str]) -> str:
+    """A sentence about the settings that the demo has of its own; empty when there are none."""
+    names = sorted(name for name in settings_of(caller) if not is_passed(name) and name != "GATEWAY_PORT")
+    return f"Not for the demo, and left out: {', '.join(names)}." if names else ""
+
+
 def gateway_environment(caller: Mapping[str, str], sandbox: Addresses, port: int) -> dict[str, str]:
-    return base_environment(caller) | {
+    passed = base_environment(caller) | passed_settings(caller)
+    return passed | {
         "GATEWAY_BIND": bind_from(caller),
         "GATEWAY_PORT": str(port),
         "GATEWAY_DATA_DIR": str(ROOT / DEMO / "data"),
@@ -113,6 +141,27 @@ def gateway_environment(caller: Mapping[str, str], sandbox: Addresses, port: int
         "NO_PROXY": "127.0.0.1",
         "NODE_EXTRA_CA_CERTS": sandbox.ca,
     }
+
+
+def shell_script(environment: Mapping[str, str], python: str = sys.executable) -> str:
+    """Runs the operator's shell with this environment, and with nothing of the caller's but what `PASSED` names."""
+    of_the_caller = [f'${{{name}+"{name}=${name}"}}' for name in PASSED]
+    ours = [shlex.quote(f"{name}={value}") for name, value in environment.items() if name not in PASSED]
+    argv = [shlex.quote(python), "-m", "app.cli", '"$@"']
+    return "\n".join(
+        [
+            "#!/bin/sh",
+            "# The operator's shell beside the demo (docs/shell.md): made anew at each start.",
+            f"cd {shlex.quote(str(ROOT))} || exit",
+            " \\\n  ".join(["exec env -i", *of_the_caller, *ours, " ".join(argv)]),
+            "",
+        ]
+    )
+
+
+def write_shell(environment: Mapping[str, str]) -> None:
+    SHELL.write_text(shell_script(environment))
+    SHELL.chmod(0o755)
 
 
 def store_login() -> None:
@@ -142,10 +191,15 @@ def only_demo_here() -> Iterator[None]:
 
 
 def port_from(caller: Mapping[str, str]) -> int:
-    text = caller.get("PORT") or str(DEFAULT_PORT)
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise DemoError(f"PORT must be a number from 1 to 65535, not {text!r}.")
-    return int(text)
+    """`make demo` has PORT; GATEWAY_PORT is the gateway's own name for it. The container's demo sets both."""
+    given = {name: caller[name] for name in ("PORT", "GATEWAY_PORT") if caller.get(name)}
+    for name, text in given.items():
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+            raise DemoError(f"{name} must be a number from 1 to 65535, not {text!r}.")
+    ports = {int(text) for text in given.values()} or {DEFAULT_PORT}
+    if len(ports) > 1:
+        raise DemoError(f"PORT is {given['PORT']} and GATEWAY_PORT is {given['GATEWAY_PORT']}: set one.")
+    return ports.pop()
 
 
 def bind_from(caller: Mapping[str, str]) -> str:
@@ -211,9 +265,9 @@ def start_sandbox(caller: Mapping[str, str], log: Path) -> Child:
         return start("sandbox", argv, base_environment(caller), output, f"see {log}")
 
 
-def start_gateway(caller: Mapping[str, str], sandbox: Addresses, port: int) -> Child:
+def start_gateway(environment: dict[str, str]) -> Child:
     argv = [str(Path(sys.executable).with_name("gunicorn")), "-c", "config/gunicorn.conf.py", "wsgi:app"]
-    return start("gateway", argv, gateway_environment(caller, sandbox, port), None, "the reason stands above")
+    return start("gateway", argv, environment, None, "the reason stands above")
 
 
 # ---- waiting
@@ -287,14 +341,18 @@ def wait_for_an_end(children: Sequence[Child]) -> NoReturn:
 def demo(caller: Mapping[str, str], children: list[Child]) -> NoReturn:
     port = port_from(caller)
     demand_free(port)
+    if sentence := left_out(caller):
+        say(sentence)
     log = DEMO / "sandbox.log"
     say("Starting the sandbox.")
     children.append(start_sandbox(caller, log))
     sandbox = sandbox_addresses(children[0], log)
     store_login()
+    environment = gateway_environment(caller, sandbox, port)
+    write_shell(environment)
     url = f"http://127.0.0.1:{port}"
     say(f"Starting the gateway, and waiting for {url}/health/ready.")
-    children.append(start_gateway(caller, sandbox, port))
+    children.append(start_gateway(environment))
     wait_until_ready(children, port)
     say(banner(url, sandbox.api))
     wait_for_an_end(children)
@@ -303,9 +361,10 @@ def demo(caller: Mapping[str, str], children: list[Child]) -> NoReturn:
 def banner(url: str, api: str) -> str:
     """The file is there until the administrator has stored the key elsewhere."""
     file = DEMO / "data" / "master-key"
+    key, python_key = "YOUR-KEY", '"YOUR-KEY"'
     if file.exists():
-        return BANNER.format(url=url, api=api, key=f"$(cat {file})", python_key=f'open("{file}").read().strip()')
-    return BANNER.format(url=url, api=api, key="YOUR-KEY", python_key='"YOUR-KEY"')
+        key, python_key = f"$(cat {file})", f'open("{file}").read().strip()'
+    return BANNER.format(url=url, api=api, key=key, python_key=python_key, shell=SHELL)
 
 
 def interrupt(number: int, frame: object) -> NoReturn:

@@ -1,6 +1,8 @@
 """`git clone`, `make demo`, one curl: the first minutes of a newcomer, with nothing prepared."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 
@@ -62,6 +64,20 @@ def test_the_key_is_in_a_file_of_its_own_and_in_no_log(demo):  # threat 32
     assert file.stat().st_mode & 0o777 == 0o600
     assert str(file.relative_to(clone)) in log.read_text()
     assert file.read_text().strip() not in log.read_text()
+
+
+@pytest.mark.timeout(SETUP_SECONDS + 60)
+def test_the_banners_own_shell_asks_the_sandbox_and_nobody_else(demo):
+    clone, _, log, _ = demo
+    command = re.search(r"^  (var/demo/cli .*)$", log.read_text(), re.MULTILINE)[1]
+    elsewhere = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "GATEWAY_PORT": "x"}
+    env = {name: os.environ[name] for name in ("PATH", "HOME")} | elsewhere
+    bash = ["bash", "-c", f"{command} --json"]
+    done = subprocess.run(bash, cwd=clone, env=env, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["test"]["ok"]
+    assert "sandbox" in told["test"]["text"]
 
 
 @pytest.mark.timeout(SETUP_SECONDS + 120)

@@ -1,6 +1,8 @@
 """What the pages state is compared with the code."""
 
 import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
 from typing import get_args
 
 import msgspec
@@ -96,6 +98,30 @@ def test_pages_link_only_to_what_is_there():
     for file in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", file.read_text()):
             assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def named_in_the_layout() -> Iterator[str]:
+    """What stands in front, as a path: `app/claude/pool`. `_tools` takes its beginning from the name before it."""
+    layout = page("architecture.md").split("## Layout")[1].split("\napp/\n")[1].split("\nsandbox/")[0]
+    package = name = ""
+    for indent, names in re.findall(r"^( {2}| {4})([\w*]+(?:, [\w*]+)*)", layout, re.MULTILINE):
+        for told in re.findall(r"[\w*]+", names):
+            name = name.partition("_")[0] + told if re.match("_[a-z]", told) else told
+            yield f"app/{package}/{name}" if len(indent) == 4 else f"app/{name}"
+        package = package if len(indent) == 4 else name
+
+
+def modules() -> Iterator[str]:
+    """Without `app/api/descriptions/...` and the like, which are named as a folder."""
+    for file in [*(ROOT / "app").glob("*.py"), *(ROOT / "app").glob("*/*.py")]:
+        if file.parent.name == "app" or not file.stem.startswith("__"):
+            yield file.relative_to(ROOT).with_suffix("").as_posix()
+
+
+def test_every_module_has_its_place_in_the_layout():
+    named = set(named_in_the_layout())
+    assert [module for module in modules() if not any(fnmatch(module, name) for name in named)] == []
+    assert [name for name in named if not [*ROOT.glob(name), *ROOT.glob(f"{name}.py")]] == []
 
 
 def threats_in_tests() -> dict[int, set[str]]:

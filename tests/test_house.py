@@ -353,6 +353,7 @@ def test_nothing_of_the_callers_but_the_listed_reaches_the_demo():
         "CLAUDE_CONFIG_DIR": "x",
         "GATEWAY_MASTER_KEY": "x",
         "GATEWAY_PORT": "1",
+        "GATEWAY_CLAUDE_BIN": "x",
         "LITELLM_MASTER_KEY": "x",
         "HTTPS_PROXY": "x",
         "AWS_SECRET_ACCESS_KEY": "x",
@@ -382,14 +383,64 @@ def test_a_port_in_use_is_said_with_the_way_out():
     demo.demand_free(port)
 
 
+def test_settings_of_how_the_gateway_works_reach_the_demo_and_the_others_are_named():
+    passed = {
+        "GATEWAY_LOG_LEVEL": "debug",
+        "GATEWAY_POOL__WARM": "4",
+        "GATEWAY_QUEUE__MAX": "1",
+        "GATEWAY_TURN__TIMEOUT": "9",
+        "GATEWAY_STREAM__KEEPALIVE": "1",
+        "GATEWAY_HTTP__DRAIN": "1",
+    }
+    caller = passed | {"GATEWAY_PORT": "4001", "GATEWAY_MASTER_KEY": "sk-secret", "GATEWAY_BIND": "192.0.2.1"}
+    gateway = demo.gateway_environment(caller, demo.Addresses("", "", ""), 4001)
+    assert gateway.items() >= passed.items()
+    assert "GATEWAY_MASTER_KEY" not in gateway
+    assert gateway["GATEWAY_BIND"] == "127.0.0.1"
+    assert demo.left_out(caller) == "Not for the demo, and left out: GATEWAY_BIND, GATEWAY_MASTER_KEY."
+    assert demo.left_out(passed | {"PORT": "4001"}) == ""
+
+
+def test_the_operators_shell_beside_the_demo_has_its_environment_and_no_other(tmp_path: Path):
+    """`printenv` in the place of Python."""
+    python = tmp_path / "py thon"
+    executable(python, "#!/bin/sh\necho $PWD $*\nexec printenv -0\n")
+    script = demo.shell_script({"PATH": "/of/the/start", "ANTHROPIC_BASE_URL": "it's 1"}, str(python))
+    caller = {"PATH": "/usr/bin:/bin", "TERM": "a b", "ANTHROPIC_API_KEY": "x", "GATEWAY_PORT": "1", "HTTPS_PROXY": "x"}
+    told = subprocess.run(
+        ["/bin/sh", "-c", script, "cli", "keys", "list"], env=caller, capture_output=True, text=True, check=True
+    ).stdout
+    first, _, rest = told.partition("\n")
+    assert first == f"{ROOT} -m app.cli keys list"
+    environment = dict(line.split("=", 1) for line in rest.rstrip("\0").split("\0"))
+    environment.pop("PWD", None)
+    assert environment == {"PATH": "/usr/bin:/bin", "TERM": "a b", "ANTHROPIC_BASE_URL": "it's 1"}
+
+
+@pytest.mark.parametrize("name", ["PORT", "GATEWAY_PORT"])
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "4000x", "٤٠٠٠"])
-def test_a_port_that_is_none_is_refused(text: str):
-    with pytest.raises(demo.DemoError, match="PORT must be a number"):
-        demo.port_from({"PORT": text})
+def test_a_port_that_is_none_is_refused(name: str, text: str):
+    with pytest.raises(demo.DemoError, match=f"^{name} must be a number"):
+        demo.port_from({name: text})
 
 
-def test_the_port_is_4000_unless_told_otherwise():
-    assert (demo.port_from({}), demo.port_from({"PORT": ""}), demo.port_from({"PORT": "4711"})) == (4000, 4000, 4711)
+@pytest.mark.parametrize(
+    ("caller", "port"),
+    [
+        ({}, 4000),
+        ({"PORT": "", "GATEWAY_PORT": ""}, 4000),
+        ({"PORT": "4711"}, 4711),
+        ({"GATEWAY_PORT": "4711"}, 4711),
+        ({"PORT": "4711", "GATEWAY_PORT": "4711"}, 4711),
+    ],
+)
+def test_the_port_is_4000_unless_told_otherwise(caller: dict[str, str], port: int):
+    assert demo.port_from(caller) == port
+
+
+def test_two_ports_that_differ_are_refused():
+    with pytest.raises(demo.DemoError, match="PORT is 4711 and GATEWAY_PORT is 4712: set one"):
+        demo.port_from({"PORT": "4711", "GATEWAY_PORT": "4712"})
 
 
 def test_one_demo_per_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -32,6 +32,28 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         yield running
 
 
+def test_a_port_that_is_taken_is_told_at_once_with_the_way_out(gateway: Gateway, tmp_path: Path):
+    begun = time.monotonic()
+    taken = {"GATEWAY_PORT": str(gateway.port)}
+    with (
+        pytest.raises(AssertionError, match="the gateway ended with 1") as ended,
+        stubbed_gateway(tmp_path, environ={**SIGNED_IN, **taken}),
+    ):
+        pass
+    told = f"postern: Port {gateway.port} is in use. Choose another one: GATEWAY_PORT={gateway.port + 1} make run"
+    assert told in str(ended.value)
+    assert time.monotonic() - begun < 4
+
+
+def test_an_address_that_is_not_this_machines_is_told(tmp_path: Path):
+    with (
+        pytest.raises(AssertionError, match="the gateway ended with 1") as ended,
+        stubbed_gateway(tmp_path, environ={**SIGNED_IN, "GATEWAY_BIND": "192.0.2.1"}),
+    ):
+        pass
+    assert "postern: cannot listen on 192.0.2.1, port " in str(ended.value)
+
+
 def connected(gateway: Gateway) -> socket.socket:
     return socket.create_connection(("127.0.0.1", gateway.port), timeout=10)
 

@@ -157,23 +157,48 @@ def test_a_malformed_variable_is_named_with_its_value(name: str, text: str):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "named"),
+    ("name", "text", "allowed"),
     [
-        ("port = 4000", "port = 70000", "port"),
-        ("port = 4000", 'port = "4000"', "port"),
-        ("port = 4000", "ports = 4000", "port"),
-        ("warm = 2", "warm = -2", "pool.warm"),
-        ("warm = 2", "warm = 2\nhot = 2", "hot"),
-        ("[pool]", "[pond]", "pond"),
-        ("timeout = 30.0", "timeout = inf", "queue.timeout"),
-        ("port = 4000", "port = ", "line"),
+        ("GATEWAY_POOL__REUSE", "sometimes", '"never", "under-pressure" or "always"'),
+        ("GATEWAY_LOG_LEVEL", "loud", '"debug", "info", "warning" or "error"'),
+        ("GATEWAY_POOL__EXERCISE", "yes", "true or false"),
+        ("GATEWAY_POOL__WARM", "some", "a whole number of 0 or more"),
+        ("GATEWAY_HTTP__CONNECTIONS", "0", "a whole number of 1 or more"),
+        ("GATEWAY_PORT", "65536", "a whole number from 0 to 65535"),
+        ("GATEWAY_POOL__KEEP", "-1", "a number from 0 to 86400"),
+        ("GATEWAY_QUEUE__TIMEOUT", "0", "a number above 0 and at most 86400"),
+        ("GATEWAY_BIND", "", "a text that is not empty"),
     ],
 )
-def test_a_mistake_in_the_file_names_file_and_setting(old: str, new: str, named: str, file_with):
+def test_a_refusal_tells_what_is_allowed(name: str, text: str, allowed: str):
+    assert refusal({name: text}) == f"{name} (it is {text!r}): it must be {allowed}."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("port = 4000", "port = 70000", "port (it is 70000): it must be a whole number from 0 to 65535."),
+        ("port = 4000", 'port = "4000"', "port (it is '4000'): it must be a whole number from 0 to 65535."),
+        ("port = 4000", "ports = 4000", "ports is not a setting."),
+        ("port = 4000", "", "port must be there."),
+        ("port = 4000", "port = 4000\nenviron = {}", "environ is not a setting."),
+        ("warm = 2\n", "warm = -2\n", "pool.warm (it is -2): it must be a whole number of 0 or more."),
+        ("warm = 2\n", "warm = 2\nhot = 2\n", "pool.hot is not a setting."),
+        ("[pool]", "[pond]", "pond.warm is not a setting."),
+        ("[pool]", "[pond]\n[pool]", "pond is not a setting."),
+        ('models = ["sonnet"]', "models = [1]", "pool.models (it is [1]): it must be a list of texts."),
+        ('data_dir = "var/data"', "data_dir = 1", "data_dir (it is 1): it must be a text."),
+        (
+            "timeout = 30.0",
+            "timeout = inf",
+            "queue.timeout (it is inf): it must be a number above 0 and at most 86400.",
+        ),
+        ("port = 4000", "port = ", "Invalid value (at line 6, column 8)"),
+    ],
+)
+def test_a_mistake_in_the_file_names_file_and_setting(old: str, new: str, told: str, file_with):
     path = file_with(old, new)
-    message = refusal({}, path)
-    assert message.startswith(f"{path}: ")
-    assert named in message
+    assert refusal({}, path) == f"{path}: {told}"
 
 
 def test_a_missing_file_is_named(tmp_path: Path):

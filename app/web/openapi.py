@@ -43,8 +43,9 @@ SECURITY = {
     },
 }
 _ABOUT = (
-    "A gateway to the official `claude` CLI. What a request holds is honoured or refused; nothing is dropped in "
-    "silence, so a member that is not in these schemas is an error."
+    "A gateway to the official `claude` CLI. What a request holds is honoured or refused, and a member that is not in "
+    "these schemas is an error. Nothing is dropped in silence but pairs of OpenAI's `metadata` that find no room "
+    "upstream."
 )
 _SCHEMES: dict[Who, tuple[str, ...]] = {
     Who.ANYONE: (),

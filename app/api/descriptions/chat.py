@@ -112,7 +112,8 @@ CHAT = Operation(
         "stream_options": "`include_usage` adds a last chunk with the usage. Goes with `stream` only.",
         "user": "Reaches Anthropic as `metadata.user_id`.",
         "safety_identifier": "The same as `user`, which wins over it.",
-        "metadata": "Reaches Anthropic within `metadata.user_id`, as JSON beside the user; 256 characters in all.",
+        "metadata": "Reaches Anthropic within `metadata.user_id`, as JSON beside the user; 256 characters in all. "
+        "Pairs that find no room are left out.",
         "prompt_cache_key": _IGNORED,
         "prompt_cache_options": _IGNORED,
         "prompt_cache_retention": _IGNORED,

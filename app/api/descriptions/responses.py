@@ -63,7 +63,8 @@ CREATE = Operation(
         "include": "`reasoning.encrypted_content`: to send thinking back. `message.output_text.logprobs` is refused.",
         "instructions": "The head of the system prompt. Not carried over from `previous_response_id`.",
         "max_output_tokens": "The most tokens of the answer. Without it: the CLI's own limit for the model.",
-        "metadata": "Comes back in the response, and reaches Anthropic within `metadata.user_id`.",
+        "metadata": "Comes back in the response, and reaches Anthropic within `metadata.user_id`, as far as "
+        "there is room.",
         "parallel_tool_calls": "`false`: one call at a time.",
         "previous_response_id": "The conversation goes on behind that response.",
         "reasoning": "`effort`: `none`, `minimal` (as `low`), `low`, `medium`, `high`, `xhigh` or `max`. With a "
