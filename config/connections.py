@@ -14,6 +14,8 @@ from typing import NamedTuple
 from gevent import Timeout, get_hub, getcurrent, monkey, socket
 from gevent.baseserver import _handle_and_close_when_done
 from gevent.server import StreamServer
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import InvalidChunkSize
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.pace import give_way
@@ -24,6 +26,9 @@ _HEADER_SECONDS = 30  # from the first byte of a request to the end of its heade
 _NO_GREENLET_SECONDS = 0.01
 _CLOSED_IN_A_ROW = 200  # then others have their turn
 _DISCARDED_AT_ONCE = 1 << 20  # as much as gunicorn reads at once
+_CHUNKS_IN_A_ROW = 256
+# Of a body, each of which costs as much as some kilobytes: 33 MB in pieces of one network packet are half as many.
+_MOST_CHUNKS = 50_000
 
 
 class _Connection(NamedTuple):
@@ -172,7 +177,10 @@ class Server(StreamServer):
 class Worker(GeventWorker):
     server_class = Server
     server = None  # there is one, for there is one address to listen on
-    awaited = None  # Awaited, before the first connection
+    # Given before the first connection.
+    awaited = None  # Awaited
+    write_seconds = None  # for each piece of an answer
+    largest_body = 0  # bytes
 
     @property
     def wsgi_handler(self):
@@ -195,6 +203,10 @@ class Worker(GeventWorker):
 
     def handle_request(self, listener_name, req, sock, addr):
         """Raises StopIteration when gunicorn is not to wait for another request."""
+        if isinstance(req.body.reader, ChunkedReader):
+            req.body.reader.parser = _by_turns(req.body.reader.parser)
+        if not _wants_upgrade(req):  # a WebSocket has its own pings
+            sock.settimeout(self.write_seconds)
         super().handle_request(listener_name, req, sock, addr)
         if not self._may_idle:
             return
@@ -211,8 +223,28 @@ class Worker(GeventWorker):
     def _is_read(self, req):
         """What nobody wanted of the body stands before the next request. False: where that begins is not known."""
         with self.timeout_ctx():
-            while not req.body.failed:
-                if not req.body.read(_DISCARDED_AT_ONCE):
+            discarded = 0
+            while not req.body.failed and discarded <= self.largest_body:
+                try:
+                    data = req.body.read(_DISCARDED_AT_ONCE)
+                except Exception:  # it breaks off, or is malformed: the answer to the request was given
+                    return False
+                if not data:
                     return not req.body.failed
+                discarded += len(data)
                 give_way()
         return False
+
+
+def _by_turns(chunks):
+    """Of a chunked body. gunicorn takes them apart in a row as long as the client is the faster one."""
+    for number, chunk in enumerate(chunks, 1):
+        if number > _MOST_CHUNKS:
+            raise InvalidChunkSize(b"too many chunks")
+        if number % _CHUNKS_IN_A_ROW == 0:
+            give_way()
+        yield chunk
+
+
+def _wants_upgrade(req):
+    return any(name == "UPGRADE" for name, _ in req.headers)

@@ -1,12 +1,13 @@
 """The bodies of requests, waited for no longer than is sensible (threat 66)."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from io import RawIOBase
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import RequestTimeout
+from werkzeug.wsgi import ClosingIterator
 
 from app.pace import give_way
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
 _PIECE = 1024 * 1024
+_FORM_SECONDS = 5.0
+_WRITTEN_AT_ONCE = 256 * 1024
 
 Within = Callable[[float], AbstractContextManager[object]]
 
@@ -21,7 +24,7 @@ Within = Callable[[float], AbstractContextManager[object]]
 class TimedBodies:
     """WSGI middleware: a client that keeps back its body holds a connection, and needs no key for it. It gets 408.
 
-    Each MiB may take so many seconds. `within` ends what is done in it with TimeoutError.
+    Each MiB may take so many seconds, a form a few. `within` ends what is done in it with TimeoutError.
     """
 
     def __init__(self, app: "WSGIApplication", seconds: float, within: Within) -> None:
@@ -30,8 +33,19 @@ class TimedBodies:
         self._within = within
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        environ["wsgi.input"] = _Body(environ["wsgi.input"], self._seconds, self._within)
-        return self._app(environ, start_response)
+        for_api = environ.get("PATH_INFO", "").startswith("/v1/")
+        seconds = self._seconds if for_api else min(self._seconds, _FORM_SECONDS)
+        environ["wsgi.input"] = _Body(environ["wsgi.input"], seconds, self._within)
+        answer = self._app(environ, start_response)
+        return ClosingIterator(_in_pieces(answer), getattr(answer, "close", None))
+
+
+def _in_pieces(answer: Iterable[bytes]) -> Iterator[bytes]:
+    """The server gives the client its time for each of them."""
+    for item in answer:
+        yield item[:_WRITTEN_AT_ONCE]
+        for start in range(_WRITTEN_AT_ONCE, len(item), _WRITTEN_AT_ONCE):
+            yield item[start : start + _WRITTEN_AT_ONCE]
 
 
 class _Body(RawIOBase):

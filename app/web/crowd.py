@@ -1,6 +1,7 @@
 """How many requests are answered at the same time. One more is refused at once, in the shape of its protocol."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import Flask, request
@@ -11,43 +12,65 @@ from app.errors import Crowded
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_REFUSED = "postern.refused"
+_PLACE = "postern.place"
 _RETRY_AFTER = 1
 
 
-class Crowd:
-    """WSGI middleware: from the end of a request's headers to the end of its answer it is one of `most`.
+@dataclass
+class _Room:
+    most: int
+    here: int = 0
 
-    Health is told to whoever asks: a gateway that is busy is not taken for one that is dead.
+
+class _Place:
+    """Of one request."""
+
+    def __init__(self, room: _Room) -> None:
+        self._room = room
+        self._taken = False
+
+    def take(self) -> None:
+        if self._room.here >= self._room.most:
+            raise Crowded("Too many requests at the same time. Try again in a moment.", retry_after=_RETRY_AFTER)
+        self._room.here += 1
+        self._taken = True
+
+    def leave(self) -> None:
+        self._room.here -= self._taken
+        self._taken = False
+
+
+class Crowd:
+    """WSGI middleware: a request that has taken its place leaves it at the end of its answer.
+
+    The API has as many places as the pages have: whoever has no key takes none of an application's (threat 66).
     """
 
     def __init__(self, app: "WSGIApplication", most: int) -> None:
         self._app = app
-        self._most = most
-        self._here = 0
+        self._api, self._pages = _Room(most), _Room(most)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if environ.get("PATH_INFO", "").startswith("/health/"):
-            return self._app(environ, start_response)
-        if self._here >= self._most:
-            environ[_REFUSED] = True
-            return self._app(environ, start_response)
-        self._here += 1
+        for_api = environ.get("PATH_INFO", "").startswith("/v1/")
+        place = environ[_PLACE] = _Place(self._api if for_api else self._pages)
         try:
-            return ClosingIterator(self._app(environ, start_response), self._leave)
+            return ClosingIterator(self._app(environ, start_response), place.leave)
         except BaseException:
-            self._leave()
+            place.leave()
             raise
-
-    def _leave(self) -> None:
-        self._here -= 1
 
 
 def register(app: Flask, most: int) -> None:
     app.wsgi_app = Crowd(app.wsgi_app, most)  # type: ignore[method-assign]  # as Flask documents it
-    app.before_request(_refuse)
+    app.before_request(_take_place_for_a_page)
 
 
-def _refuse() -> None:
-    if _REFUSED in request.environ:
-        raise Crowded("Too many requests at the same time. Try again in a moment.", retry_after=_RETRY_AFTER)
+def take_place() -> None:
+    """Raises Crowded."""
+    request.environ[_PLACE].take()
+
+
+def _take_place_for_a_page() -> None:
+    """Health is told to whoever asks: a gateway that is busy is not taken for one that is dead."""
+    if not request.path.startswith(("/v1/", "/health/")):
+        take_place()

@@ -122,20 +122,45 @@ class Dripping(BytesIO):
         return super().read(self._most)
 
 
-def read_through(clocked: Clocked, body: bytes, seconds: float, pieces: int, between: float = 0.0) -> None:
+def read_through(
+    clocked: Clocked, body: bytes, seconds: float, pieces: int, between: float = 0.0, path: str = "/v1/messages"
+) -> None:
     def app(environ: dict[str, Any], _: Any) -> list[bytes]:
         for _piece in range(pieces):
             environ["wsgi.input"].read(len(body) // pieces)
             time.sleep(between)
         return []
 
-    TimedBodies(app, seconds, clocked.within)({"wsgi.input": Dripping(body, len(body) // pieces)}, lambda *_: None)
+    environ = {"PATH_INFO": path, "wsgi.input": Dripping(body, len(body) // pieces)}
+    TimedBodies(app, seconds, clocked.within)(environ, lambda *_: None)
 
 
 def test_each_mebibyte_that_came_gives_as_much_time_again():
     clocked = Clocked()
     read_through(clocked, b"a" * 3 * 1024 * 1024, 30, pieces=3)
     assert [round(seconds) for seconds in clocked.given] == [30, 60, 90]
+
+
+def test_a_form_has_a_few_seconds():  # threat 66
+    clocked = Clocked()
+    read_through(clocked, b"password=x", 30, pieces=1, path="/admin/sign-in")
+    assert [round(seconds) for seconds in clocked.given] == [5]
+
+
+@pytest.mark.parametrize("items", [[], [b""], [b"a", b"", b"b"], [b"abc" * 300_000, b"d"]])
+def test_an_answer_is_written_in_pieces_and_closed(items: list[bytes]):
+    class Answer(list[bytes]):
+        closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+
+    given = Answer(items)
+    answer = TimedBodies(lambda *_: given, 30, Clocked().within)({"wsgi.input": BytesIO()}, lambda *_: None)
+    written = list(answer)
+    answer.close()
+    assert (b"".join(written), given.closed) == (b"".join(items), 1)
+    assert all(len(piece) <= 256 * 1024 for piece in written)
 
 
 def test_time_is_counted_over_all_reads():
