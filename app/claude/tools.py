@@ -33,6 +33,7 @@ class ToolServer:
     def __init__(self) -> None:
         self.calls: dict[str, Call] = {}
         self.listed = 0  # how often the CLI has asked for the list
+        self.called = False  # ever
         self._tools: list[JsonLine] = []
 
     def offer(self, tools: Iterable[Mapping[str, Any]]) -> None:
@@ -49,6 +50,7 @@ class ToolServer:
             return _refusal(line.request_id)
         match message.get("method"):
             case "tools/call":
+                self.called = True
                 use = message["params"].get("_meta", {}).get("claudecode/toolUseId", "")
                 self.calls[use] = Call(line.request_id, message.get("id"))
                 return None

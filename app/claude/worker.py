@@ -1,7 +1,9 @@
 """A `claude` process made ready for one conversation: spawned, warmed up, later configured by its request."""
 
 import logging
+import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +29,7 @@ OLDEST, NEWEST = (2, 1, 197), (2, 1, 330)
 # conversation can be taken back.
 _LATE_SYSTEM_PROMPT = (2, 1, 330)
 _READY_SECONDS = 30.0
+_PROBE_SECONDS = 60.0  # long after whoever made it has used it
 _EXERCISE_SECONDS = 3.0
 # The CLI says that a turn is over some 5 ms after the answer's end.
 _SETTLE_SECONDS = 5.0
@@ -68,7 +71,8 @@ class Worker:
         hide_person(installation)
         self._initialized = False
         self._abilities = Abilities()
-        self._late = version >= _LATE_SYSTEM_PROMPT
+        # For a full id, such as claude-haiku-4-5, `set_model` first asks upstream a question of its own.
+        self._late = version >= _LATE_SYSTEM_PROMPT and not model.startswith("claude-")
         self._tools = ToolServer()
         self._told: Mapping[str, Any] | None = None  # the body's members, as the process has them
         self._settling: threading.Thread | None = None
@@ -132,9 +136,14 @@ class Worker:
 
     def close(self) -> None:
         self._process.close()
-        # A process that was killed leaves its session's files behind.
-        for left_over in (self._installation.own_config / "sessions").glob(f"{self.pid}.*"):
+        # One that was killed leaves its session's files behind, and one that ends soon what it has tried the disk with.
+        own, shared = self._installation.own_config / "sessions", self._installation.temp_dir / f"claude-{os.getuid()}"
+        for left_over in own.glob(f"{self.pid}.*"):
             left_over.unlink(missing_ok=True)
+        for probe in shared.glob("fswatch-probe-*"):
+            with suppress(OSError):  # it is another process's, which has just done with it
+                if time.time() - probe.stat().st_mtime > _PROBE_SECONDS:
+                    shutil.rmtree(probe) if probe.is_dir() else probe.unlink()
 
     @property
     def full_model(self) -> str:
@@ -148,9 +157,13 @@ class Worker:
 
     @property
     def can_be_wiped(self) -> bool:
-        """It is worth a try."""
+        """It is worth a try. Under a login, the CLI names tools that were called in a header ever after."""
         return (
-            self._late and self._trail.can_be_taken_back and self._conversations < _MOST_CONVERSATIONS and self.usable
+            self._late
+            and not self._tools.called
+            and self._trail.can_be_taken_back
+            and self._conversations < _MOST_CONVERSATIONS
+            and self.usable
         )
 
     def wipe(self) -> None:

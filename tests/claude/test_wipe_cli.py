@@ -108,6 +108,12 @@ def comparable(body: Json) -> str:
     return OF_ITS_OWN.sub("", json.dumps(body, sort_keys=True))
 
 
+def shared(headers: Json) -> Json:
+    """But for the values that differ between any two."""
+    own = {"content-length", "host", "x-claude-code-prompt-id", "x-claude-code-session-id", "x-client-request-id"}
+    return {name.lower(): "" if name.lower() in own else value for name, value in headers.items()}
+
+
 @pytest.mark.parametrize("following", NEXT.values(), ids=NEXT)
 def test_after_a_wipe_upstream_gets_what_a_fresh_process_sends(  # threat 9
     start: Start, own_sandbox: Sandbox, following: Prompt
@@ -130,7 +136,7 @@ def test_after_a_wipe_upstream_gets_what_a_fresh_process_sends(  # threat 9
     (expected,) = own_sandbox.messages()
     first, second = (entry for entry in requests if entry["path"].split("?")[0] == "/v1/messages")
     assert comparable(first["body"]) == comparable(second["body"]) == comparable(expected["body"])
-    assert first["headers"].keys() == expected["headers"].keys()
+    assert shared(first["headers"]) == shared(second["headers"]) == shared(expected["headers"])
     assert count > 0
 
 
@@ -145,41 +151,25 @@ def test_a_count_leaves_nothing_behind(start: Start, own_sandbox: Sandbox):  # t
     assert CANARY not in str(own_sandbox.requests())
 
 
-def test_a_conversation_that_waits_for_its_tools_is_wiped(start: Start, own_sandbox: Sandbox):  # threat 9
+def test_a_process_whose_tools_were_called_is_not_wiped(start: Start):  # threat 9
+    """Under a login it goes on to name them upstream, in the header `x-claude-code-sandy-plover`."""
     lender = Alone(start())
     calling = user(CANARY, tool_use=[{"name": name, "input": {"what": CANARY}} for name in ("get_weather", "Bash")])
     told(lender, Prompt([], [calling], {}, SECRET.tools), "key-1")
     assert lender.kept
-    lender.worker.wipe()
-    assert lender.worker.calls == {}
-    own_sandbox.clear()
-    events = told(lender, NEXT["a question"])
-    assert CANARY not in str(own_sandbox.requests()) + str(events)
-    assert len(own_sandbox.messages()) == 1
+    assert not lender.worker.can_be_wiped
+    with pytest.raises(CliRefused):
+        lender.worker.wipe()
 
 
-def test_tools_work_in_every_conversation_of_a_process(start: Start, own_sandbox: Sandbox):
+def test_every_conversation_of_a_process_has_its_own_tools(start: Start, own_sandbox: Sandbox):  # threat 9
     lender = Alone(start())
     for number in range(3):
         offered = [tool(f"tool_{number}"), tool("get_weather")]
-        calls = [{"name": f"tool_{number}", "input": {"what": "x"}}, {"name": "get_weather", "input": {}}]
-        messages = [user("Go.", tool_use=calls)]
-        uses = [
-            event["content_block"]
-            for event in told(lender, Prompt([], messages, {}, offered))
-            if event["type"] == "content_block_start" and event["content_block"]["type"] == "tool_use"
-        ]
-        assert [use["name"] for use in uses] == [call["name"] for call in calls]
-        given = [use | {"input": call["input"]} for use, call in zip(uses, calls, strict=True)]
-        results = [{"type": "tool_result", "tool_use_id": use["id"], "content": [text(use["id"])]} for use in uses]
-        messages += [{"role": "assistant", "content": given}, {"role": "user", "content": results}]
         own_sandbox.clear()
-        assert words(told(lender, Prompt([], messages, {}, offered))) != ""
+        assert words(told(lender, Prompt([], [user("Hello.")], {}, offered))) != ""
         (call,) = own_sandbox.messages()
         assert call["body"]["tools"] == offered
-        assert [block["tool_use_id"] for block in call["body"]["messages"][-1]["content"]] == [
-            use["id"] for use in uses
-        ]
         lender.worker.wipe()
 
 

@@ -39,3 +39,13 @@ def test_one_that_waits_for_results_is_not_asked_to_end(tmp_path: Path):
         waiting.waits_for_results = True
         waiting.terminate()
         wait_until(lambda: not group(waiting.pid), GONE_SECONDS, "it is gone")
+
+
+def test_what_processes_that_ended_soon_have_left_is_swept(tmp_path: Path):
+    with worker(tmp_path) as ended:
+        shared = tmp_path / "tmp" / f"claude-{os.getuid()}"
+        for name, age in (("fswatch-probe-old", 100), ("fswatch-probe-new", 0), ("other", 100)):
+            (shared / name).mkdir(parents=True)
+            os.utime(shared / name, (time.time() - age,) * 2)
+        assert ended.usable
+    assert {path.name for path in shared.iterdir()} == {"fswatch-probe-new", "other"}
