@@ -1,5 +1,6 @@
 """A process that has answered, on its way to the next question or to its end."""
 
+import os
 import time
 from pathlib import Path
 
