@@ -13,10 +13,14 @@ from flask import Response, jsonify, request
 
 from app.api import errors
 from app.api.relay import Passage, Relay
+from app.claude import line_json
 from app.claude.completion import Batch, Completion
 from app.claude.events import StreamEvent
+from app.claude.line_json import is_long
 from app.errors import PosternError
+from app.pace import STEP_BYTES, give_way
 from app.protocols import sse
+from app.services import services
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +65,18 @@ def whole(completion: Completion, answer: Answer, gone: Callable[[], bool]) -> R
                 answer.take(index, event)
     finally:
         completion.cancel()
-    return jsonify(answer.whole())
+    return as_json(answer.whole())
+
+
+def as_json(value: dict[str, Any]) -> Response:
+    """In steps where it is large: /v1/responses tells the instructions again."""
+    if not is_long(value, STEP_BYTES):
+        return jsonify(value)
+    pieces = []
+    for piece in line_json.pieces([value]):
+        pieces.append(piece)
+        give_way()
+    return Response(services().off_loop(b"".join, pieces), mimetype="application/json")
 
 
 def stream(

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, g, jsonify, request
 
+from app.api.answer import as_json
 from app.api.blueprint import blueprint
 from app.api.descriptions.responses import CREATE, DELETE, INPUT_ITEMS, SHOW
 from app.api.reply import body, reply, understood
@@ -40,14 +41,14 @@ def one_response(name: str) -> Response:
     if request.args.get("stream", "false") != "false":
         message = "A response that is kept is not streamed again: leave stream out."
         raise InvalidRequest(message, param="stream", code="unsupported_parameter")
-    return jsonify(_kept(name)["response"])
+    return as_json(_kept(name)["response"])
 
 
 @blueprint.get("/responses/<name>/input_items")
 @allow(Who.KEY)
 @describe(INPUT_ITEMS)
 def input_items(name: str) -> Response:
-    return jsonify(to_page(_kept(name)["input"], request.args))
+    return as_json(to_page(_kept(name)["input"], request.args))
 
 
 @blueprint.delete("/responses/<name>")

@@ -9,6 +9,10 @@ from typing import Any
 from app.pace import STEP_BYTES
 
 _NUMBER_BYTES = 8
+# What it takes to handle a text that is short, as bytes.
+_TEXT_BYTES = 200
+# Less than a step, for each level of what is long is looked at anew.
+_LONG = STEP_BYTES // 16
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ def pieces(messages: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     size = 0
     for text in chain.from_iterable(chain(_texts(message), "\n") for message in messages):
         held.append(text)
-        size += len(text)
+        size += len(text) + _TEXT_BYTES
         if size >= STEP_BYTES:
             yield "".join(held).encode("ascii")
             held, size = [], 0
@@ -36,9 +40,9 @@ def pieces(messages: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
         yield "".join(held).encode("ascii")
 
 
-def is_long(value: Any) -> bool:
-    """Whether it is more than a step to make JSON of it. Looks no further than it must."""
-    return _left(value, STEP_BYTES) < 0
+def is_long(value: Any, bytes_: int = _LONG) -> bool:
+    """Whether more text than this is in it. Looks no further than it must."""
+    return _left(value, bytes_) < 0
 
 
 def _left(value: Any, bytes_: int) -> int:
@@ -62,7 +66,7 @@ def _left(value: Any, bytes_: int) -> int:
 def _texts(value: Any) -> Iterator[str]:
     """What json.dumps gives, what is long in pieces."""
     if not is_long(value):
-        yield json.dumps(value, default=_embedded)
+        yield _encode(value)
     elif isinstance(value, JsonText):
         yield '"'
         for text in _texts(value.value):
@@ -81,6 +85,9 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _embedded(text: JsonText) -> str:
     return json.dumps(text.value)
+
+
+_encode = json.JSONEncoder(default=_embedded).encode
 
 
 def _joined(start: str, members: Iterable[tuple[str, Any]], end: str) -> Iterator[str]:

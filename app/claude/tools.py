@@ -82,7 +82,7 @@ def is_carried(block: Block) -> bool:
         return False  # they would be joined to one text
     if not content or not all(map(_is_plain, content)):
         return False
-    return not is_long(content) and len(json.dumps(content, ensure_ascii=False)) <= LONGEST_RESULT
+    return not is_long(content, LONGEST_RESULT) and len(json.dumps(content, ensure_ascii=False)) <= LONGEST_RESULT
 
 
 def _is_plain(part: Block) -> bool:

@@ -141,6 +141,26 @@ _TOOLS = [
     for number in range(30)
 ]
 
+_RESULT = {
+    "model": "sonnet",
+    "max_tokens": 9,
+    "tools": _TOOLS[:1],
+    "messages": [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "tool_0", "input": {}}]},
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "t1",
+                    "content": [{"type": "text", "text": "ab " * 330}] * 30_000,
+                }
+            ],
+        },
+    ],
+}
+
 LOADS: dict[str, Callable[[Gateway], None]] = {
     "64 streams at once": _streams,
     "a body of 30 MiB": lambda gateway: _chats(gateway, "a" * 30 * MB, "a,{" * 10 * MB),
@@ -154,6 +174,28 @@ LOADS: dict[str, Callable[[Gateway], None]] = {
     ),
     "30 MiB of tools": lambda gateway: _post(
         gateway, "/v1/messages", {**_asked("hi"), "tools": _TOOLS, "max_tokens": 9}
+    ),
+    "a tool's result of 30,000 texts": lambda gateway: _post(gateway, "/v1/messages", _RESULT),
+    "30 MiB of instructions": lambda gateway: _post(
+        gateway, "/v1/responses", {"model": "sonnet", "instructions": "ab " * 10 * MB, "input": "hi"}
+    ),
+    "a system prompt of 30 MiB and 8 answers": lambda gateway: _post(
+        gateway,
+        "/v1/chat/completions",
+        {
+            "model": "sonnet",
+            "n": 8,
+            "messages": [{"role": "system", "content": "ab " * 10 * MB}, *_asked("hi")["messages"]],
+        },
+    ),
+    "9000 tools": lambda gateway: _post(
+        gateway,
+        "/v1/messages",
+        {
+            **_asked("hi"),
+            "max_tokens": 9,
+            "tools": [_TOOLS[0] | {"name": f"t{number}", "description": "x"} for number in range(9000)],
+        },
     ),
     "a response of 30 MiB": lambda gateway: _post(
         gateway, "/v1/responses", {"model": "sonnet", "input": "ab " * 10 * MB}
