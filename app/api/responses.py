@@ -30,7 +30,7 @@ def create_response() -> Response:
     responses = services().responses
     find = partial(responses.look if large else responses.find, owner)
     call = understood(partial(from_request, find=find), data)
-    told = _Answer(call, owner, large=large)
+    told = _Answer(call, owner, len(data))
     return reply(call.model, call.prompt, told, stream=call.stream)
 
 
@@ -63,7 +63,7 @@ def delete_response(name: str) -> Response:
 class _Answer(ResponsesAnswer):
     """Kept before its end is told: the client may go on from it at once."""
 
-    def __init__(self, call: ResponsesCall, owner: str, *, large: bool):
+    def __init__(self, call: ResponsesCall, owner: str, size: int):
         super().__init__(
             uuid.uuid4().hex,
             time.time,
@@ -76,11 +76,13 @@ class _Answer(ResponsesAnswer):
         self._call = call
         self._owner = owner
         self._store = services().responses
-        self._off_loop = services().off_loop if large else None
+        self._off_loop = services().off_loop if size >= STEP_BYTES else None
+        # What is kept has all of the request in it.
+        self._is_kept = call.store and self._store.may_hold(size)
 
     def whole(self) -> dict[str, Any]:
         response = super().whole()
-        if self._call.store:
+        if self._is_kept:
             kept = self._call, response, self.blocks(), self.thoughts()
             value = self._off_loop(to_kept_json, *kept) if self._off_loop else to_kept(*kept)
             self._store.keep(self._owner, self.id, value)

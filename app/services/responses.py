@@ -45,13 +45,17 @@ class KeptResponses:
         self._bytes: Counter[str] = Counter()  # of each owner
         self._lock = threading.Lock()
 
+    def may_hold(self, size: int) -> bool:
+        """Whether a value of at least so many bytes would be kept."""
+        return size <= self._share
+
     def keep(self, owner: str, name: str, value: Any) -> None:
         """`value` is made of what JSON has, or is JSON already (bytes). One that is too large is not kept."""
         data = value if isinstance(value, bytes) else msgspec.json.encode(value)
         with self._lock:
             self._drop((owner, name))
             self._drop_old()
-            if len(data) > self._share:
+            if not self.may_hold(len(data)):
                 return
             self._held[owner, name] = _Held(data, self._clock() + self._seconds)
             self._bytes[owner] += len(data)
