@@ -99,8 +99,23 @@ def test_a_login_that_answers_nothing_is_no_success(shell: Shell, sandbox: Sandb
     finally:
         sandbox.clear()
     assert status == 1
-    assert "The login was stored, but a test question failed" in said
-    assert state(shell)["auth"]["state"] == "failing"
+    assert "Anthropic accepted the sign-in, but refused the login that it gave. It was not kept" in said
+    assert state(shell)["auth"]["state"] == "signed_out"
+
+
+def test_a_key_that_is_refused_gives_way_to_the_one_before(shell: Shell, sandbox: Sandbox):  # threat 36
+    good, bad = ("sk-ant-api03-" + word * 5 for word in ("sandbox", "invalid"))
+    with_api = Shell({**shell.environ, "ANTHROPIC_BASE_URL": sandbox.api, "NO_PROXY": "127.0.0.1"})
+    with_api.run("login", "--method", "api_key", given=good + "\n")
+    sandbox.script(match="Say hello in one short sentence", status=401)
+    try:
+        said = with_api.run("login", "--method", "api_key", given=bad + "\n", status=1).stderr
+    finally:
+        sandbox.clear()
+    assert "Anthropic refused this API key. It was not kept: the login from before is in force again." in said
+    assert "/auth" not in said
+    assert state(with_api)["auth"]["state"] == "connected"
+    assert with_api.run("status", "--test").stdout.count("NOT answered") == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
