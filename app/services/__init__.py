@@ -141,7 +141,7 @@ class Services:
         reasons = []
         if account.credentials(self.installation) is None:
             reasons.append("The claude CLI is not signed in.")
-        # Also while nobody asks: an answer to a test question, or another login, ends it. A limit or an overload passes.
+        # Until a question is answered, or another login is there. A limit or an overload passes by itself.
         reasons += [each.message for each in self.account().problems if each.code in ("login_refused", "login_expired")]
         if trouble := self.pool.trouble():
             reasons.append(trouble)

@@ -75,7 +75,9 @@ def test_a_gateway_that_runs_takes_the_login_and_its_end(tmp_path: Path, sandbox
         assert "Claude is signed out." in shell.run("logout").stderr
         assert gateway.chat("hi").json()["error"]["code"] == "not_signed_in"
         assert state(shell)["auth"]["state"] == "signed_out"
-        assert "NOT answered" in shell.run("status", "--test", status=1).stdout
+        tried = shell.run("status", "--test", status=1).stdout
+        assert "NOT answered" in tried
+        assert "/auth" not in tried  # this is where one signs in
 
 
 def test_a_code_is_asked_for_again_and_a_refused_one_told(shell: Shell, sandbox: Sandbox):
