@@ -109,11 +109,7 @@ def test_a_key_that_is_refused_gives_way_to_the_one_before(shell: Shell, sandbox
     good, bad = ("sk-ant-api03-" + word * 5 for word in ("sandbox", "invalid"))
     with_api = Shell({**shell.environ, "ANTHROPIC_BASE_URL": sandbox.api, "NO_PROXY": "127.0.0.1"})
     with_api.run("login", "--method", "api_key", given=good + "\n")
-    sandbox.script(match="Say hello in one short sentence", status=401)
-    try:
-        said = with_api.run("login", "--method", "api_key", given=bad + "\n", status=1).stderr
-    finally:
-        sandbox.clear()
+    said = with_api.run("login", "--method", "api_key", given=bad + "\n", status=1).stderr
     assert "Anthropic refused this API key. It was not kept: the login from before is in force again." in said
     assert "/auth" not in said
     assert state(with_api)["auth"]["state"] == "connected"
