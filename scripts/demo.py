@@ -170,6 +170,8 @@ def store_login() -> None:
     A new one at each start: the sandbox has forgotten the sign-ins of its last run.
     """
     shutil.rmtree(CLAUDE, ignore_errors=True)
+    # And what was found of the login then: a refused one would be waited for in vain.
+    (DEMO / "data/login-state.json").unlink(missing_ok=True)
     CLAUDE.mkdir(mode=0o700, parents=True)
     file = CLAUDE / "postern-credential.json"
     file.touch(mode=0o600)

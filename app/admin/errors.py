@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.admin.blueprint import blueprint
 from app.errors import PosternError, RequestError
+from app.services import services
 from app.web.policy import policy_of
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,16 @@ def _answer(
 def _page(status: int, message: str) -> Response:
     title = _TITLES.get(status, "That did not work")
     try:
-        return Response(render_template("admin/error.html", status=status, title=title, message=message))
+        context = {"status": status, "title": title, "message": message, "way_out": _has_overview()}
+        return Response(render_template("admin/error.html", **context))
     except Exception:  # what made the error keeps the page from being made, too
         log.exception("no page for the error either")
         return Response(message, mimetype="text/plain")
+
+
+def _has_overview() -> bool:
+    """While there is no administrator, the overview leads to the very error that says what to do."""
+    try:
+        return services().administrators.exists()
+    except PosternError:
+        return True

@@ -11,7 +11,6 @@ from simple_websocket import ConnectionClosed, Server
 from app.admin import visit
 from app.admin.blueprint import blueprint
 from app.admin.wizard import holder, told
-from app.claude.login import UNDER_WAY
 from app.errors import NotAdministrator, PosternError
 from app.services import Services, services
 from app.web.policy import Who, allow
@@ -26,6 +25,9 @@ _LOOK_SECONDS = 1.0
 _LEFT = (1000, 1001)
 # For a page that was only loaded anew.
 COMES_BACK_SECONDS = 15.0
+
+# What was handed in comes to its end by itself, and soon.
+_NEEDS_ITS_PAGE = ("starting", "awaiting_code")
 
 _open_sockets: Counter[str] = Counter()
 _left_at: dict[str, float] = {}  # by session, until it is seen again
@@ -106,7 +108,7 @@ def _give_up(running: Services, session_id: str, whose: str, left_at: float) -> 
         return  # it came back
     del _left_at[session_id]
     status = running.login.status()
-    if session_id in _open_sockets or status.holder != whose or status.state not in UNDER_WAY:
+    if session_id in _open_sockets or status.holder != whose or status.state not in _NEEDS_ITS_PAGE:
         return
     try:
         running.login.abandon(whose)

@@ -117,4 +117,6 @@ def _page(step: str, *, token: str = "", errors: dict[str, str] | None = None, t
         context |= wizard_context(return_to=url_for("admin.setup"))
     if step == "key":
         context["master_key"] = services().keys.plain_master()
+    if step == "done":
+        context["account"] = services().account()
     return render_template("admin/setup.html", **context)

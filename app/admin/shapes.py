@@ -73,6 +73,13 @@ class LoginState(msgspec.Struct):
     deadline: Annotated[float | None, Meta(description="When the step is given up.")]
     version: int
     asks_again: Annotated[bool, Meta(description="A code was not taken; `message` says why.")]
+    overruled_by: Annotated[
+        str,
+        Meta(
+            description="The login was stored, but could not be tried: this variable of the gateway's environment is "
+            "what the CLI uses. Else empty."
+        ),
+    ]
     mine: bool
     account: account.State
 

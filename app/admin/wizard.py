@@ -13,6 +13,7 @@ from app.admin import forms, visit
 from app.admin.acts import act
 from app.admin.blueprint import blueprint
 from app.admin.snippets import curl
+from app.claude.account import Account
 from app.claude.login import LoginStatus
 from app.claude.login_input import pattern
 from app.errors import InvalidRequest, PosternError
@@ -75,6 +76,7 @@ def wizard_context(return_to: str = "") -> dict[str, Any]:
         "code_pattern": pattern(login.method),
         "holder_is_me": mine,
         "environment_wins": environment_wins(),
+        "already": _already() if return_to else None,
         "return_to": return_to,
         "snippet": curl(),
     }
@@ -85,6 +87,12 @@ def status() -> LoginStatus:
     told = services().login.status()
     over = told.state == "succeeded" and services().account().state not in _ANSWERING
     return LoginStatus(version=told.version) if over else told
+
+
+def _already() -> Account | None:
+    """A login that the set-up may go on with: one that answers, or that nothing is known of yet."""
+    account = services().account()
+    return account if account.state in (*_ANSWERING, "unknown") else None
 
 
 def environment_wins() -> str:

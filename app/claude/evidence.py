@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from app.claude.failures import without_hint
 from app.errors import CliError, NotSignedIn, PosternError, RateLimited, UpstreamError
 
 Kind = Literal["", "login", "upstream", "limit"]
@@ -36,16 +37,18 @@ class Evidence:
     failure: str = ""
     kind: Kind = ""  # of a failure that no success has followed
     limited_until: float | None = None
+    # What was known of the login in whose place this one came, until this one has answered.
+    before: "Evidence | None" = None
 
     def answered(self, now: float) -> "Evidence":
-        return replace(self, proved=True, last_success_at=now, kind="", limited_until=None)
+        return replace(self, proved=True, last_success_at=now, kind="", limited_until=None, before=None)
 
     def failed(self, error: PosternError, now: float) -> "Evidence":
         kind = kind_of(error)
         if not kind:
             return self
         until = now + (error.retry_after or _DEFAULT_LIMIT_SECONDS) if kind == "limit" else None
-        said = str(error)[:_LONGEST_FAILURE]
+        said = without_hint(error)[:_LONGEST_FAILURE]
         return replace(self, kind=kind, failure=said, last_failure_at=now, limited_until=until)
 
     def at_the_sight_of(self, seen: Seen) -> "Evidence":
@@ -53,13 +56,24 @@ class Evidence:
             # Damage is no sign-out: when it is mended, it is told when the login last worked.
             return replace(self, proved=False, fingerprint="") if seen.damaged else Evidence()
         if self._is_another(seen):
-            return Evidence(seen.source, seen.account_id, seen.fingerprint)
+            return self._put_back(seen) or self._of_another(seen)
         known = replace(self, account_id=seen.account_id or self.account_id, fingerprint=seen.fingerprint)
         if seen.fingerprint == self.fingerprint:
             return known
         if self.kind == "login":  # a new login in the place of one that was refused
             known = replace(known, proved=False, kind="")
         return replace(known, last_refresh_at=seen.written_at)
+
+    def _put_back(self, seen: Seen) -> "Evidence | None":
+        """A sign-in that was refused changes nothing: what the login before has shown goes on to count."""
+        before = self.before
+        if self.kind == "login" and before and (before.source, before.fingerprint) == (seen.source, seen.fingerprint):
+            return replace(before, account_id=seen.account_id or before.account_id)
+        return None
+
+    def _of_another(self, seen: Seen) -> "Evidence":
+        before = replace(self, before=None) if self.source else None
+        return Evidence(seen.source, seen.account_id, seen.fingerprint, before=before)
 
     def _is_another(self, seen: Seen) -> bool:
         if seen.source != self.source:

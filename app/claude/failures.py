@@ -18,12 +18,15 @@ from app.errors import (
 # "API Error: 400 temperature: must be 1", "API Error: Overloaded", with or without a JSON body after the status
 _PREFIX = re.compile(r"^(?:Failed to authenticate\.\s*)?API Error:?\s*(\d{3}\b)?\s*")
 _LONGEST_SHOWN = 600
-_SIGNED_OUT = ("Not logged in", "Please run /login", "OAuth token", "Invalid API key")
+_NO_LOGIN = "Not logged in"  # what the CLI says when it has none at all, and sends nothing
+_SIGNED_OUT = (_NO_LOGIN, "Please run /login", "OAuth token", "Invalid API key")
 # "prompt is too long: 11 tokens > 10 maximum", "input length and `max_tokens` exceed context limit: 9 + 2 > 10",
 # "Input is too long for requested model" (Bedrock). A picture that exceeds a maximum has its own words.
 _TOO_LONG = re.compile(r"(prompt|input) is too long|context (window|length|limit)", re.IGNORECASE)
 
-SIGN_IN_HINT = "An administrator can sign in on the page /auth, or with `claude auth login`."
+SIGN_IN_HINT = "An administrator can sign in on the page /auth, or with `python -m app.cli login`."
+_REFUSED = "Anthropic refused the gateway's login to Claude."
+_NOBODY = "The gateway is not signed in to Claude."
 
 
 def failure(status: int | None, text: str, retry_after: float | None = None) -> PosternError:
@@ -48,6 +51,11 @@ def _status_in_words(text: str) -> int | None:
     return 529 if "Overloaded" in text else None
 
 
+def without_hint(error: PosternError) -> str:
+    """For whoever is on the page, or in the shell, that the hint leads to."""
+    return str(error).removesuffix(SIGN_IN_HINT).rstrip()
+
+
 def _by_status(status: int | None, said: str, seconds: int | None) -> PosternError:  # noqa: C901  # a table
     match status:
         case 400 if _TOO_LONG.search(said):
@@ -57,7 +65,7 @@ def _by_status(status: int | None, said: str, seconds: int | None) -> PosternErr
         case 403 if said:
             return UpstreamFailed(f"Claude does not permit this: {said}")
         case 401 | 403:
-            return NotSignedIn(f"The gateway is not signed in to Claude. {SIGN_IN_HINT}")
+            return NotSignedIn(f"{_NOBODY if _NO_LOGIN in said else _REFUSED} {SIGN_IN_HINT}")
         case 404:
             return UnknownModel(said or "The model does not exist upstream.", param="model")
         case 413:

@@ -11,11 +11,12 @@ from typing import Any, Literal
 import msgspec
 
 from app.claude import login_files
-from app.claude.account import environment_login
+from app.claude.account import credentials, environment_login
 from app.claude.command import Installation
 from app.claude.login_input import checked
 from app.claude.login_job import Event, sign_in_job, sign_out_job, start_helper
 from app.claude.login_link import GENUINE_HOSTS, Link, genuine, moved
+from app.claude.login_trial import verdict_of
 from app.claude.process import LineProcess
 from app.errors import CliRefused, CliTimeout, InvalidRequest, LoginBusy, PosternError, ShuttingDown
 
@@ -27,6 +28,7 @@ UNDER_WAY = frozenset({"starting", "awaiting_code", "verifying"})
 _TICK = 0.1
 _SIGN_OUT_SECONDS = 30.0
 _OVER_SECONDS = 10.0
+_PUT_BACK_SECONDS = 5.0
 
 STARTING = "The claude CLI is starting."
 OPEN_LINK = "Open the link, sign in, and paste the code that is shown there."
@@ -40,9 +42,16 @@ NO_LINK = "The claude CLI showed no sign-in link in time. Start again."
 FALSE_LINK = "The claude CLI showed a link that is not a sign-in page of Anthropic's, so it is not shown here."
 TOO_LATE = "No code came in time. Start again for a new link."
 STUCK = "The claude CLI did not finish in time. Start again."
-SLOW_TEST = "The login was stored, but a test question was not answered in time."
+STAYS = "It stays in force; test it again when the trouble may be over."
+SLOW_TEST = f"The login was stored, but a test question was not answered in time. {STAYS}"
+PUT_BACK = "It was not kept: the login from before is in force again."
+NOT_KEPT = "It was not kept: as before, nobody is signed in."
+NOT_PUT_BACK = "It is in force all the same, for the login from before could not be put back. Sign in again."
+CHANGED = "Somebody else has signed in meanwhile: that login is in force."
 ENDED = "The claude CLI ended unexpectedly. Start again."
 BROKEN = "The gateway could not go on with the sign-in"
+REFUSED = {"token": "Anthropic refused this token.", "api_key": "Anthropic refused this API key."}
+REFUSED_LOGIN = "Anthropic accepted the sign-in, but refused the login that it gave."
 ELSEWHERE = "Someone signs in already, in the shell or in another gateway that shares this login."
 
 
@@ -69,6 +78,21 @@ class LoginStatus:
     deadline: float | None = None
     version: int = 0
     asks_again: bool = False  # a code was not taken: `message` says why
+    overruled_by: str = ""  # the login was stored and could not be tried: this variable of the operator's wins over it
+
+
+def untried(name: str) -> str:
+    return (
+        f"The login is stored, but could not be tried: {name} in the gateway's environment is what is used, not this "
+        f"login. Remove {name} there and restart the gateway; then test the login."
+    )
+
+
+@dataclass(frozen=True)
+class _End:
+    state: State
+    message: str
+    overruled_by: str = ""
 
 
 class _Attempt:
@@ -96,9 +120,11 @@ class Login:
         genuine_hosts: Collection[str] = GENUINE_HOSTS,
         sign_in_base: str = "",
         clock: Callable[[], float] = time.time,
+        put_back: Callable[[], None] = lambda: None,
     ):
         """`verify` asks a test question and raises a PosternError when there is no answer.
 
+        `put_back` is called when the login from before a refused one is in force again.
         With `sign_in_base` the link keeps its path and query, and leads there: the demo's own sign-in page.
         """
         self._installation = installation
@@ -107,6 +133,7 @@ class Login:
         self._genuine_hosts = genuine_hosts
         self._sign_in_base = sign_in_base
         self._clock = clock
+        self._tell_put_back = put_back
         self._changed = threading.Condition()
         self._one_at_a_time = threading.Lock()
         self._status = LoginStatus()
@@ -191,26 +218,27 @@ class Login:
             message=message,
             deadline=None if seconds is None else self._clock() + seconds,
             version=self._status.version + 1,
-            **{"url": "", "asks_again": False, **others},
+            **{"url": "", "asks_again": False, "overruled_by": "", **others},
         )
         self._changed.notify_all()
 
     # The attempt's own thread.
 
     def _run(self, attempt: _Attempt) -> None:
-        stored = False
+        end: _End | None = None
         try:
-            stored = self._follow(attempt)
+            if self._follow(attempt):
+                end = self._try_out(attempt)
         except PosternError as error:
             log.warning("the helper of a sign-in ended: %s (%s)", error, error.detail)
-            self._end(attempt, "failed", ENDED)
+            end = _End("failed", ENDED)
         except Exception:  # whatever it is, the wizard must not stand still
             log.exception("a sign-in failed")
-            self._end(attempt, "failed", ENDED)
+            end = _End("failed", ENDED)
         finally:
             self._clean_up(attempt)
-        if stored:
-            self._test(attempt)
+        if end:
+            self._end(attempt, end.state, end.message, end.overruled_by)
 
     def _clean_up(self, attempt: _Attempt) -> None:
         try:
@@ -282,33 +310,39 @@ class Login:
             case _:
                 self._end(attempt, "failed", STUCK)
 
-    def _test(self, attempt: _Attempt) -> None:
-        """Success is a real answer, not what the CLI says of itself."""
-        if attempt.stop.is_set():
-            return None
+    def _try_out(self, attempt: _Attempt) -> "_End | None":
+        """None when it is given up."""
+        if name := environment_login(self._installation):
+            return _End("failed", untried(name), name)
         self._move(attempt, "verifying", TESTING, self._limits.verify)
-        failures: list[str] = []
-        test = threading.Thread(target=self._ask, args=(failures,), daemon=True, name="login-test")
-        test.start()
         deadline = self._status.deadline or 0
-        while test.is_alive() and not attempt.stop.is_set():
-            test.join(_TICK)
-            if test.is_alive() and self._clock() >= deadline:
-                return self._end(attempt, "failed", SLOW_TEST)
-        if failures:
-            message = f"The login was stored, but a test question failed: {failures[0]}"
-            return self._end(attempt, "failed", message + self._overruled())
-        return self._end(attempt, "succeeded", SUCCEEDED + self._overruled())
+        verdict = verdict_of(self._verify, attempt.stop, lambda: self._clock() >= deadline)
+        match verdict.kind:
+            case "answered":
+                return _End("succeeded", SUCCEEDED)
+            case "given_up":
+                self._put_back(attempt)
+                return None
+            case "refused":
+                return _End("refused", f"{REFUSED.get(attempt.method, REFUSED_LOGIN)} {self._put_back(attempt)}")
+            case "late":
+                return _End("failed", SLOW_TEST)
+            case _:
+                return _End("failed", f"The login was stored, but a test question failed: {verdict.reason} {STAYS}")
 
-    def _ask(self, failures: list[str]) -> None:
+    def _put_back(self, attempt: _Attempt) -> str:
+        """What was there before the sign-in is there again; says what is in force."""
         try:
-            self._verify()
+            attempt.process.write([{"put_back": True}])
+            event = _last_event(attempt.process, _PUT_BACK_SECONDS, "The login could not be put back in time.")
         except PosternError as error:
-            log.warning("the test question after a sign-in failed: %s (%s)", error, error.detail)
-            failures.append(str(error))
-        except Exception:
-            log.exception("the test question after a sign-in failed")
-            failures.append("the gateway has an internal error; its log tells more.")
+            log.warning("the login from before could not be put back: %s (%s)", error, error.detail)
+            return NOT_PUT_BACK
+        if event.event != "put_back":
+            log.warning("the login from before was not put back: %s %s", event.event, event.said)
+            return CHANGED if event.event == "changed" else NOT_PUT_BACK
+        self._tell_put_back()
+        return PUT_BACK if credentials(self._installation) else NOT_KEPT
 
     def _overruled(self) -> str:
         name = environment_login(self._installation)
@@ -319,11 +353,11 @@ class Login:
             if not attempt.stop.is_set():
                 self._tell(state, message, seconds, **others)
 
-    def _end(self, attempt: _Attempt, state: State, message: str) -> None:
+    def _end(self, attempt: _Attempt, state: State, message: str, overruled_by: str = "") -> None:
         with self._changed:
             if not attempt.stop.is_set():
                 attempt.stop.set()
-                self._tell(state, message, None)
+                self._tell(state, message, None, overruled_by=overruled_by)
                 log.info("sign-in by %s: %s", attempt.method, state)
 
 
@@ -334,7 +368,7 @@ def sign_out(installation: Installation) -> str:
     """
     process = start_helper(installation, sign_out_job(installation))
     try:
-        event = _last_event(process, time.monotonic() + _SIGN_OUT_SECONDS)
+        event = _last_event(process, _SIGN_OUT_SECONDS, "The login could not be removed in time.")
     finally:
         process.close()
         login_files.sweep(installation.temp_dir, process.pid)
@@ -345,8 +379,10 @@ def sign_out(installation: Installation) -> str:
     return event.said
 
 
-def _last_event(process: LineProcess, deadline: float) -> Event:
+def _last_event(process: LineProcess, seconds: float, late: str) -> Event:
+    """Raises CliTimeout, which says `late`, and CliCrashed."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for line in process.read_lines(_TICK):
             return msgspec.json.decode(line, type=Event)
-    raise CliTimeout("The login could not be removed in time.", detail=f"pid {process.pid}")
+    raise CliTimeout(late, detail=f"pid {process.pid}")

@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -87,6 +88,47 @@ def paste(kind: str, value: str, folder: Path, own_config: Path) -> None:
     _change(folder / LOGIN, drop=(_OAUTH,))
 
 
+class Before:
+    """The files of a login as they were before another took its place; in memory only, for they hold secrets.
+
+    What cannot be read signs nobody in, and counts as not there.
+    """
+
+    def __init__(self, folder: Path, own_config: Path):
+        self._folder = folder
+        self._own_config = own_config
+        self._files = self._stored = _contents(folder)
+
+    def another_is_stored(self) -> None:
+        self._stored = _contents(self._folder)
+
+    def put_back(self) -> bool:
+        """False when somebody has signed in beside the gateway meanwhile: that login stays. Blocks: fsync.
+
+        The CLI renews its own file by itself; who signs in changes one of the others, too.
+        """
+        now = _contents(self._folder)
+        if any(now[name] != self._stored[name] for name in (CONFIG, PASTED)):
+            return False
+        changed = {name: content for name, content in self._files.items() if content != now[name]}
+        # What is put back comes first: whenever this is killed, a whole login is there.
+        for name, content in sorted(changed.items(), key=lambda item: item[1] is None):
+            if content is None:
+                _remove(self._folder / name)
+            else:
+                _write_bytes(self._folder / name, content)
+        _change(self._own_config / CONFIG, drop=_PERSONAL)
+        return True
+
+
+def _contents(folder: Path) -> dict[str, bytes | None]:
+    found: dict[str, bytes | None] = dict.fromkeys((LOGIN, CONFIG, PASTED))
+    for name in found:
+        with suppress(OSError):
+            found[name] = (folder / name).read_bytes()
+    return found
+
+
 def remove(folder: Path, own_config: Path) -> None:
     """Nothing of a login is left, nor of the account it was for. Blocks: fsync."""
     tidy(folder)
@@ -130,12 +172,16 @@ def _remove(file: Path) -> None:
 
 
 def _write(file: Path, content: Mapping[str, Any]) -> None:
+    _write_bytes(file, json.dumps(content).encode())
+
+
+def _write_bytes(file: Path, content: bytes) -> None:
     """The old content or the new, also after a crash, and never readable for others. (app.store is not for here.)"""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as output:
-            json.dump(content, output)
+        with os.fdopen(descriptor, "wb") as output:
+            output.write(content)
             output.flush()
             os.fsync(output.fileno())
         Path(temporary).replace(file)

@@ -5,9 +5,12 @@ standard input and output are lines of JSON. First comes the job, then what is t
 
     {"do": "login" | "paste" | "sign_out", "command": [...], "env": {...}, "cwd", "config_dir", "own_config", ...}
     {"text": "..."}                    the code, or the token or key to store
+    {"put_back": true}                 after a sign-in is `done`: the new login is no good
 
 and it answers with events: `links` that are on the screen, `ready` for the secret, `asks_again`, and one last of
-`done`, `refused`, `failed`, `busy`, `broken`. `said` are words of the CLI's as plain text; of the helper's own when it
+`done`, `refused`, `failed`, `busy`, `broken`. After a sign-in is `done` it keeps what was there before, in its memory,
+until its input ends; when it is to put that back it answers with `put_back`, or with `changed` when somebody has signed
+in beside the gateway meanwhile. `said` are words of the CLI's as plain text; of the helper's own when it
 is broken. It prints nothing else, and raises nothing: a trace of pexpect's would show the screen, and on it the code
 (threat 32).
 """
@@ -21,7 +24,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -129,8 +132,8 @@ def terminal(job: Mapping[str, Any], staging: Path, env: Mapping[str, str]) -> I
         opened.close()
 
 
-def login(job: Mapping[str, Any], staging: Path, given: Input) -> None:
-    """The CLI writes into `staging`; what is there when it has succeeded is put into force.
+def login(job: Mapping[str, Any], staging: Path, given: Input) -> login_files.Before | None:
+    """The CLI writes into `staging`; what is there when it has succeeded is put into force. Gives what was before.
 
     So a sign-in that fails or is given up changes nothing, and nothing in the volume can configure the CLI meanwhile.
     """
@@ -138,7 +141,7 @@ def login(job: Mapping[str, Any], staging: Path, given: Input) -> None:
         talk = Talk(cli)
         while talk.goes_on(given):
             pass
-        talk.judge(job, staging)
+        return talk.judge(job, staging)
 
 
 class Talk:
@@ -162,16 +165,18 @@ class Talk:
         self._tell_question()
         return True
 
-    def judge(self, job: Mapping[str, Any], staging: Path) -> None:
+    def judge(self, job: Mapping[str, Any], staging: Path) -> login_files.Before | None:
         """By how it has ended, and by what it has left behind; not by its words."""
         status = self._cli.exit_status()
-        if status == 0 and login_files.adopt(staging, Path(job["config_dir"]), Path(job["own_config"])):
-            tell("done")
-        elif status and self._typed and not login_screen.is_unreachable(self._said()):
+        before = login_files.Before(*_folders(job))
+        if status == 0 and login_files.adopt(staging, *_folders(job)):
+            return before
+        if status and self._typed and not login_screen.is_unreachable(self._said()):
             tell("refused", said=self._said())
         else:
             # One that was killed has said nothing of that.
             tell("failed", said="" if status is None else self._said())
+        return None
 
     def _said(self) -> str:
         """Since the code was typed, without it."""
@@ -191,10 +196,24 @@ class Talk:
             self._typed, self._typed_at = "", len(self._cli.screen)
 
 
-def paste(job: Mapping[str, Any], _: Path, given: Input) -> None:
+def paste(job: Mapping[str, Any], _: Path, given: Input) -> login_files.Before:
     tell("ready")
-    login_files.paste(job["kind"], given.wait()["text"], Path(job["config_dir"]), Path(job["own_config"]))
+    text = given.wait()["text"]
+    before = login_files.Before(*_folders(job))
+    login_files.paste(job["kind"], text, *_folders(job))
+    return before
+
+
+def _folders(job: Mapping[str, Any]) -> tuple[Path, Path]:
+    return Path(job["config_dir"]), Path(job["own_config"])
+
+
+def stand_by(before: login_files.Before, given: Input) -> None:
+    """While the new login is tried. Whatever ends this process, the new one stays."""
+    before.another_is_stored()
     tell("done")
+    if given.wait().get("put_back"):
+        tell("put_back" if before.put_back() else "changed")
 
 
 def sign_out(job: Mapping[str, Any], staging: Path, _: Input) -> None:
@@ -203,7 +222,7 @@ def sign_out(job: Mapping[str, Any], staging: Path, _: Input) -> None:
     said = ""
     if login_files.has_login(folder):
         said = _signed_out_by_the_cli(job, staging, folder)
-    login_files.remove(folder, Path(job["own_config"]))
+    login_files.remove(*_folders(job))
     left = login_files.has_login(folder) or login_files.secret_in_force(folder)
     tell("failed" if left else "done", said=said)
 
@@ -218,7 +237,11 @@ def _signed_out_by_the_cli(job: Mapping[str, Any], staging: Path, folder: Path) 
         return login_screen.words(cli.screen)
 
 
-JOBS = {"login": login, "paste": paste, "sign_out": sign_out}
+JOBS: dict[str, Callable[[Mapping[str, Any], Path, Input], login_files.Before | None]] = {
+    "login": login,
+    "paste": paste,
+    "sign_out": sign_out,
+}
 
 
 @contextmanager
@@ -268,9 +291,11 @@ def _run(job: Mapping[str, Any], given: Input) -> None:
     login_files.tidy(Path(job["config_dir"]))
     staging = Path(tempfile.mkdtemp(prefix=login_files.staging_prefix(os.getpid()), dir=temp_dir))
     try:
-        JOBS[job["do"]](job, staging, given)
+        before = JOBS[job["do"]](job, staging, given)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+    if before:
+        stand_by(before, given)
 
 
 if __name__ == "__main__":

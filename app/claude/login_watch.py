@@ -187,7 +187,7 @@ class LoginWatch:
 
     def _tend_copy(self, login: LoginFile) -> None:
         if self._is_signed_out(login):
-            if self._copy.exists():
+            if self._copy.exists() and not self._may_come_back():
                 self._off_loop(self._copy.forget)
             return
         if login.state != "sound" or not self._is_worth_keeping(login):
@@ -201,6 +201,12 @@ class LoginWatch:
         forgotten = self._person_stamp is not None and not self._person.account_id
         elsewhere = self._evidence.source not in ("", login_file.NAME)
         return login.state == "none" or (login.state == "absent" and (forgotten or elsewhere))
+
+    def _may_come_back(self) -> bool:
+        """The login that was stored last has not answered yet: if it is refused, the one before is put back."""
+        evidence = self._evidence
+        stored_here = evidence.source not in ("", *self._installation.passed)
+        return stored_here and evidence.before is not None
 
     def _is_worth_keeping(self, login: LoginFile) -> bool:
         kept = self._copy.read()

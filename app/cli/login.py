@@ -57,7 +57,7 @@ def login(shell: Shell, method: str, email: str, restore: bool) -> None:
 
     claudeai is a Claude subscription, console the Claude Console (billed by use), sso an organisation's own sign-in,
     token a long-lived one of `claude setup-token`, api_key a key of the Console. A token, a key or a code may also
-    come from a pipe. What fails before the question leaves the login that was there in force.
+    come from a pipe. What fails before the question, or is refused at it, leaves the login that was there in force.
     """
     shell.begin()
     if restore:

@@ -2,6 +2,7 @@
 
 import time
 
+from app.claude.failures import without_hint
 from app.claude.trial import ask_once
 from app.claude.turn import Patience
 from app.cli.shell import Shell
@@ -36,5 +37,5 @@ def try_out(shell: Shell) -> Trial:
     try:
         text, message = ask(shell), ""
     except PosternError as error:
-        text, message = "", str(error)
+        text, message = "", without_hint(error)
     return Trial(not message, text, time.monotonic() - begun, message)

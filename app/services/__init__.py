@@ -23,6 +23,7 @@ from app.claude.command import Installation
 from app.claude.completion import Completion, Order
 from app.claude.conversation import Prompt
 from app.claude.counting import count_tokens
+from app.claude.failures import without_hint
 from app.claude.login import Login
 from app.claude.login_watch import LoginWatch
 from app.claude.models import Catalogue
@@ -117,7 +118,7 @@ class Services:
         try:
             text, message = self.ask(), ""
         except PosternError as error:
-            text, message = "", str(error)
+            text, message = "", without_hint(error)
         return Trial(not message, text, time.monotonic() - begun, message)
 
     def volume(self) -> Volume:
@@ -140,6 +141,8 @@ class Services:
         reasons = []
         if account.credentials(self.installation) is None:
             reasons.append("The claude CLI is not signed in.")
+        # Until a question is answered, or another login is there. A limit or an overload passes by itself.
+        reasons += [each.message for each in self.account().problems if each.code in ("login_refused", "login_expired")]
         if trouble := self.pool.trouble():
             reasons.append(trouble)
         return reasons

@@ -51,7 +51,12 @@ def build(settings: Settings) -> Services:
         most_choices=bounds.most,
         test_model=settings.pool.models[0] if settings.pool.models else "default",
         watch=watch,
-        login=Login(ground.installation, lambda: _answer(running), sign_in_base=settings.sign_in_base),
+        login=Login(
+            ground.installation,
+            lambda: _answer(running),
+            sign_in_base=settings.sign_in_base,
+            put_back=lambda: _forget_refused(running),
+        ),
         keys=keys,
         administrators=administrators,
         password_is_right=PasswordCheck(administrators.verify, partial(_stored_password, ground.database), off_loop),
@@ -91,6 +96,12 @@ def _answer(running: Services) -> None:
     """The test question of a sign-in."""
     running.account()  # what was stored is noticed first: an answer counts for the login that is known by then
     running.ask()
+
+
+def _forget_refused(running: Services) -> None:
+    """The login from before a refused one is in force again."""
+    running.pool.renew()  # a process that met the refused login may go on with it
+    running.account()
 
 
 def _warn_of_ignored_key(settings: Settings, keys: Keys) -> None:

@@ -85,6 +85,7 @@ def test_the_link_makes_one_browser_the_one(house: House):  # threat 51
         answer = browser.follow(browser.get(path))
         assert answer.status_code == 403, path
         assert "Open the one-time link" in answer.text
+        assert "To the overview" not in answer.text, path  # it would lead here again
     for wrong in ("/setup", "/setup?token=", "/setup?token=x", f"/setup?token={token[:-1]}", "/setup?token=%00"):
         assert browser.get(wrong).status_code == 403, wrong
     assert browser.script("GET", "/admin/api/status", password="").status_code == 401
@@ -161,6 +162,7 @@ def test_each_step_may_be_left_and_taken_up_again(house: House):  # threats 42, 
     anonymous = browser.client.cookies["postern"]
     page = browser.post("/setup", step="password", action="next", password=PASSWORD, repeat=PASSWORD)
     assert step(page.text) == "connect"
+    assert "There is a login already. It is an API key, by ANTHROPIC_API_KEY of the gateway" in text_of(page.text)
     assert browser.client.cookies["postern"] != anonymous
     entry = next(entry for entry in audited(house.gateway) if entry["action"] == "choose the password")
     assert entry["actor"] == "whoever has the set-up link"
@@ -177,7 +179,7 @@ def test_each_step_may_be_left_and_taken_up_again(house: House):  # threats 42, 
     other.sign_in()
     assert step(other.follow(other.get("/admin")).text) == "connect"  # taken up in another browser
 
-    page = browser.post("/setup", step="connect", action="skip")
+    page = browser.post("/setup", step="connect", action="next")
     assert step(page.text) == "key"
     key = (house.gateway.data_dir / "master-key").read_text().strip()
     assert key in page.text
@@ -197,7 +199,7 @@ def test_each_step_may_be_left_and_taken_up_again(house: House):  # threats 42, 
     assert "Claude answered in" in text_of(page.text)
     assert step(browser.get("/setup").text) == "test"
     page = browser.post("/setup", step="test", action="next")
-    assert "All set" in page.text
+    assert "The gateway is ready for its first application." in text_of(page.text)
     assert browser.get("/admin").status_code == 200
     assert [entry["facts"].get("step") for entry in audited(house.gateway) if "finish" in entry["action"]] == [
         "connect",
@@ -208,13 +210,36 @@ def test_each_step_may_be_left_and_taken_up_again(house: House):  # threats 42, 
     assert browser.client.get("/v1/models", headers=headers).status_code == 200
 
 
+def test_the_end_says_what_is_missing(tmp_path: Path):
+    environ = FRESH | ENVIRON | {"ANTHROPIC_API_KEY": "", "GATEWAY_MASTER_KEY": "sk-an-application-s-0123456789abcdef"}
+    with stubbed_gateway(tmp_path, environ=environ) as gateway, administrator(gateway) as browser:
+        browser.sign_in()
+        stored(gateway, "DELETE FROM set_up_steps")
+        page = browser.get("/setup").text
+        assert "Do this later" in page
+        assert "login already" not in page
+        assert "curl" not in page
+        browser.post("/setup", step="connect", action="skip")
+        browser.post("/setup", step="key", stored="1")
+        page = browser.post("/setup", step="test", action="skip").text
+        assert "Almost done" in page
+        assert "nobody is signed in to Claude" in page
+        assert 'href="/auth">Connect Claude</a>' in page
+        file = gateway.data_dir / "claude/postern-credential.json"
+        file.touch(mode=0o600)
+        file.write_text('{"kind": "api_key", "value": "sk-ant-api03-stub"}')
+        assert "Whether Claude answers is not known." in browser.get("/setup").text
+        browser.post("/auth/test")
+        assert "The gateway is ready for its first application." in text_of(browser.get("/setup").text)
+
+
 def test_a_password_of_the_environment_skips_it(gateway: Gateway, stranger: Admin):  # threat 51
     assert "/setup?token=" not in gateway.log.read_text()
     assert stranger.get("/setup?token=x").status_code == 409
     assert stranger.follow(stranger.get("/setup")).url.path == "/admin/sign-in"
     stranger.sign_in()
     assert stranger.get("/admin").status_code == 200
-    assert "All set" in stranger.get("/setup").text
+    assert "What to do next" in stranger.get("/setup").text
 
 
 def test_a_key_that_was_made_beside_such_a_password_is_still_to_be_stored(tmp_path: Path):
@@ -224,8 +249,10 @@ def test_a_key_that_was_made_beside_such_a_password_is_still_to_be_stored(tmp_pa
         assert "It still lies in a file" in browser.get("/admin/keys").text
         page = browser.get("/setup").text
         assert step(page) == "key"
+        assert "It is shown until you have stored it" in page
+        assert "in the file master-key" in text_of(page)
         assert file.read_text().strip() in page
-        assert "All set" in browser.post("/setup", step="key", action="next", stored="1").text
+        assert "What to do next" in browser.post("/setup", step="key", action="next", stored="1").text
         assert not file.exists()
         assert "It still lies in a file" not in browser.get("/admin/keys").text
 
@@ -245,4 +272,4 @@ def test_a_master_key_of_the_environment_is_not_shown(gateway: Gateway, admin: A
     page = admin.get("/setup").text
     assert "came with the environment" in page
     assert gateway.key not in page
-    assert "All set" in admin.post("/setup", step="key", action="next", stored="1").text
+    assert "What to do next" in admin.post("/setup", step="key", action="next", stored="1").text

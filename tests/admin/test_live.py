@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -13,7 +14,8 @@ import pytest
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Request, TextMessage
 
-from app.admin.live import COMES_BACK_SECONDS
+from app.admin.live import COMES_BACK_SECONDS, _give_up, _left_at
+from app.claude.login import LoginStatus, State
 from tests.support.admin import Admin, stored
 from tests.support.gateway import Gateway
 from tests.support.processes import wait_until
@@ -122,6 +124,16 @@ def test_so_does_one_that_could_only_ask(admin: Admin, comes_back: bool):  # thr
         return
     assert state(admin) == "awaiting_code"  # a script's look is not the page's
     wait_until(lambda: state(admin) == "idle", COMES_BACK_SECONDS + 5, "the sign-in is given up")
+
+
+@pytest.mark.parametrize(("where", "given_up"), [("starting", True), ("awaiting_code", True), ("verifying", False)])
+def test_what_was_handed_in_needs_its_page_no_more(where: State, given_up: bool):  # threat 38
+    abandoned: list[str] = []
+    login = SimpleNamespace(status=lambda: LoginStatus(where, holder="anna"), abandon=abandoned.append)
+    running: Any = SimpleNamespace(login=login)
+    _left_at["a session"] = 1.0
+    _give_up(running, "a session", "anna", 1.0)
+    assert abandoned == ["anna"] * given_up
 
 
 @pytest.mark.parametrize(

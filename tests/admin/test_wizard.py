@@ -4,11 +4,12 @@ import re
 import time
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.admin import Admin, administrator, audited, text_of
+from tests.support.admin import ENVIRON, Admin, administrator, audited, stubbed_gateway, text_of
 from tests.support.gateway import Gateway
 from tests.support.processes import wait_until
 from tests.support.stub_sign_in import CODE, LINK
@@ -163,12 +164,24 @@ def test_a_sign_in_by_forms(gateway: Gateway, admin: Admin):
     reaches(admin, "awaiting_code")
     panel = admin.get("/auth/panel").text
     assert 'data-state="awaiting_code"' in panel
+    assert "Paste the API key" in panel
+    assert "Do this later" not in panel
+    assert "Do this later" in admin.get("/auth/panel?next=/setup").text
     assert 'type="password" id="code"' in panel
     page = admin.post("/auth/code", code="wrong")
     assert "This is not an API key" in text_of(page.text)
     admin.post("/auth/code", code=f" {KEY}\n")
     assert reaches(admin, "succeeded", "failed")["state"] == "succeeded"
+    assert "curl" in admin.get("/auth/panel").text
+    in_the_set_up = admin.get("/auth/panel?next=/setup").text
+    assert "Claude is connected" in in_the_set_up
+    assert "Do this later" not in in_the_set_up
+    assert "curl" not in in_the_set_up  # no key was shown yet
+    admin.post("/auth/abandon")
+    assert "Claude is connected already. It is an API key" in text_of(admin.get("/auth/panel?next=/setup").text)
     page = admin.post("/auth/test")
+    assert "Signed in by an API key" in text_of(page.text)
+    assert "api_key</dd>" not in page.text
     assert "Claude answered in" in text_of(page.text)
     assert "one two three four" in page.text
     page = admin.post("/auth/sign-out")
@@ -199,3 +212,20 @@ def test_what_is_pasted_is_not_written_down(gateway: Gateway, admin: Admin):  # 
     reaches(admin, "succeeded", "failed")
     assert "CANARY" not in str(audited(gateway))
     assert "CANARY" not in gateway.log.read_text()
+
+
+def test_a_login_that_a_variable_wins_over_is_told_as_what_it_is(tmp_path: Path):
+    environ = ENVIRON | {"ANTHROPIC_API_KEY": "sk-ant-api03-stub"}
+    with stubbed_gateway(tmp_path, environ=environ) as gateway, administrator(gateway) as admin:
+        admin.sign_in()
+        admin.call("POST", "/admin/api/login", {"method": "api_key"})
+        reaches(admin, "awaiting_code")
+        admin.call("POST", "/admin/api/login/code", {"code": KEY})
+        told = reaches(admin, "succeeded", "failed", "refused")
+        assert (told["state"], told["overruled_by"]) == ("failed", "ANTHROPIC_API_KEY")
+        assert told["message"].startswith("The login is stored, but could not be tried: ANTHROPIC_API_KEY in")
+        page = text_of(admin.get("/auth").text)
+        assert "Stored, but not in use" in page
+        assert "Claude is connected" not in page
+        assert "Signed in by an API key, by ANTHROPIC_API_KEY of the gateway's environment" in page
+        assert "wins over a sign-in" not in page  # it is said once

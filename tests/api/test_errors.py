@@ -230,6 +230,21 @@ def test_the_official_client_raises_in_the_middle_of_a_stream(gateway):
             list(stream)
 
 
+def test_while_anthropic_refuses_the_login_the_gateway_is_not_ready(gateway):
+    def reasons_after(**behaviour):
+        gateway.chat(script(**behaviour))
+        with gateway.http() as client:
+            ready = client.get("/health/ready")
+        assert ready.status_code == (503 if ready.json()["reasons"] else 200)
+        return ready.json()["reasons"]
+
+    assert reasons_after(words=1) == []
+    for passing in (429, 500, 529):
+        assert reasons_after(status=passing) == []
+    assert reasons_after(status=401) == ["Anthropic refused the login at the last request. Sign in again."]
+    assert reasons_after(words=1) == []
+
+
 def test_without_a_login_the_gateway_says_where_to_sign_in(tmp_path):
     environ = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
     with running_gateway(None, tmp_path, environ=environ, ready=False) as gateway:
@@ -239,3 +254,4 @@ def test_without_a_login_the_gateway_says_where_to_sign_in(tmp_path):
         for stream in (False, True):
             message = assert_error(gateway.chat("hi", stream=stream), 503, "not_signed_in")
             assert "/auth" in message
+            assert "`python -m app.cli login`" in message

@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from app.claude.login import PUT_BACK, REFUSED
+from tests.support.admin import ENVIRON, administrator
 from tests.support.cli import VERSIONS
 from tests.support.gateway import running_gateway
 from tests.support.login import EMAIL, log_in
@@ -46,6 +48,48 @@ def test_a_login_made_beside_the_gateway_is_taken_and_its_removal_noticed(tmp_pa
         with gateway.http() as client:
             assert client.get("/health/ready").status_code == 503
         assert gateway.chat("hi").json()["error"]["code"] == "not_signed_in"
+
+
+def sign_in_by_key(gateway, admin, key):
+    before = gateway.log.read_text().count("sign-in by api_key: ")
+    admin.script("POST", "/admin/api/login", {"method": "api_key"})
+    told = lambda: admin.script("GET", "/admin/api/login").json()  # noqa: E731
+    wait_until(lambda: told()["state"] == "awaiting_code", 15, "a key is waited for")
+    admin.script("POST", "/admin/api/login/code", {"code": key})
+    ended = lambda: gateway.log.read_text().count("sign-in by api_key: ") > before + 1  # noqa: E731
+    wait_until(ended, 60, "the sign-in ends")
+    return told()
+
+
+@pytest.mark.parametrize("first", ["subscription", "api_key"])
+def test_a_wrong_key_takes_no_working_login_away(tmp_path, sandbox, first):  # threat 36
+    config = tmp_path / "config"
+    config.mkdir()
+    environ = by_proxy(sandbox) | ENVIRON | {"GATEWAY_CLAUDE_CONFIG_DIR": str(config)}
+    with (
+        running_gateway(None, tmp_path, environ=environ, ready=False) as gateway,
+        administrator(gateway) as admin,
+        gateway.http() as client,
+    ):
+        if first == "subscription":
+            log_in(tmp_path, sandbox)
+            wait_until(lambda: client.get("/health/ready").status_code == 200, 10, "the gateway is ready")
+            assert admin.script("POST", "/admin/api/test").json()["ok"] is True
+        else:
+            assert sign_in_by_key(gateway, admin, "sk-ant-api03-" + "sandbox" * 5)["state"] == "succeeded"
+        before = {path.name: path.read_bytes() for path in config.iterdir() if path.is_file()}
+        account = admin.script("GET", "/admin/api/status").json()["auth"]
+
+        told = sign_in_by_key(gateway, admin, "sk-ant-api03-" + "invalid" * 5)
+        assert told["state"] == "refused"
+        assert told["message"] == f"{REFUSED['api_key']} {PUT_BACK}"
+        assert {path.name: path.read_bytes() for path in config.iterdir() if path.is_file()} == before
+        assert admin.script("GET", "/admin/api/status").json()["auth"] == account
+        assert account["state"] == "connected"
+        assert client.get("/health/ready").status_code == 200
+        for _ in range(3):
+            answer = gateway.chat('[[sandbox: {"words": 2}]]')
+            assert answer.status_code == 200, answer.text
 
 
 def test_a_rate_limit_of_the_subscription_tells_when_it_ends(tmp_path, sandbox):  # threat 79

@@ -167,9 +167,10 @@ def test_a_renewal_is_noted_and_keeps_what_was_proved():
 
 def test_another_account_or_credential_has_proved_nothing():
     first = Evidence().at_the_sight_of(Seen(FILE, ACCOUNT, "a", renews=True)).answered(NOW)
-    fresh = Evidence(FILE, "other", "b")
+    fresh = Evidence(FILE, "other", "b", before=first)
     assert first.at_the_sight_of(Seen(FILE, "other", "b", renews=True)) == fresh
-    assert first.at_the_sight_of(Seen("ANTHROPIC_API_KEY", "", "a")) == Evidence("ANTHROPIC_API_KEY", "", "a")
+    by_variable = Evidence("ANTHROPIC_API_KEY", "", "a", before=first)
+    assert first.at_the_sight_of(Seen("ANTHROPIC_API_KEY", "", "a")) == by_variable
     key = Evidence("ANTHROPIC_API_KEY", "", "a").answered(NOW)
     assert key.at_the_sight_of(Seen("ANTHROPIC_API_KEY", "", "a")) == key
     assert not key.at_the_sight_of(Seen("ANTHROPIC_API_KEY", "", "b")).proved
@@ -192,6 +193,19 @@ def test_a_new_login_in_the_place_of_a_refused_one_is_unknown_until_it_answers()
     overloaded = Evidence(FILE, ACCOUNT, "a").answered(NOW).failed(Overloaded("busy"), NOW + 1)
     renewed = overloaded.at_the_sight_of(Seen(FILE, ACCOUNT, "b", renews=True))
     assert judge(facts(evidence=renewed), NOW + 2).state == "failing"
+
+
+def test_the_login_before_a_refused_one_is_known_when_it_is_put_back():
+    first = Evidence().at_the_sight_of(Seen(FILE, ACCOUNT, "a", renews=True)).answered(NOW)
+    second = first.at_the_sight_of(Seen("postern-credential.json", "", "b"))
+    back = Seen(FILE, ACCOUNT, "a", renews=True)
+    assert second.failed(NotSignedIn("no"), NOW + 1).at_the_sight_of(back) == first
+    assert not second.at_the_sight_of(back).proved, "nobody has refused it"
+    assert not second.failed(Overloaded("busy"), NOW + 1).at_the_sight_of(back).proved
+    assert second.answered(NOW + 1).before is None
+    third = second.failed(NotSignedIn("no"), NOW + 1).at_the_sight_of(Seen("postern-credential.json", "", "c"))
+    assert third.before is not None
+    assert third.before.before is None
 
 
 def test_a_long_failure_is_cut():

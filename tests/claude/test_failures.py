@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.claude.failures import SIGN_IN_HINT, failure
+from app.claude.failures import SIGN_IN_HINT, failure, without_hint
 from app.errors import (
     ContextTooLong,
     InvalidRequest,
@@ -18,7 +18,8 @@ from app.errors import (
     UpstreamFailed,
 )
 
-SIGN_IN = f"The gateway is not signed in to Claude. {SIGN_IN_HINT}"
+NOBODY = f"The gateway is not signed in to Claude. {SIGN_IN_HINT}"
+REFUSED = f"Anthropic refused the gateway's login to Claude. {SIGN_IN_HINT}"
 NO_ROOM = "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000"
 TOO_WIDE = "messages.0.content.1.image.source.base64: image exceeds the maximum allowed size"
 TOO_LONG = "prompt is too long: 1000001 tokens > 1000000 maximum"
@@ -40,8 +41,8 @@ TOO_LONG = "prompt is too long: 1000001 tokens > 1000000 maximum"
         ),
         (400, f"API Error: 400 {TOO_WIDE}", InvalidRequest, TOO_WIDE),
         (400, "n exceeds the maximum of 5", InvalidRequest, "n exceeds the maximum of 5"),
-        (401, "API Error: 401 invalid x-api-key", NotSignedIn, SIGN_IN),
-        (403, "API Error: 403 OAuth token has been revoked", NotSignedIn, SIGN_IN),
+        (401, "API Error: 401 invalid x-api-key", NotSignedIn, REFUSED),
+        (403, "API Error: 403 OAuth token has been revoked", NotSignedIn, REFUSED),
         (404, "API Error: 404 model: claude-x", UnknownModel, "model: claude-x"),
         (404, "", UnknownModel, "The model does not exist upstream."),
         (413, "API Error: 413 Request too large", TooLarge, "Request too large"),
@@ -53,9 +54,10 @@ TOO_LONG = "prompt is too long: 1000001 tokens > 1000000 maximum"
         (529, "API Error: 529 Overloaded", Overloaded, "Claude is overloaded. Try again later."),
         (418, "", UpstreamFailed, "Claude answered with an error (status 418)."),
         # No status: what the words tell.
-        (None, "Not logged in · Please run /login", NotSignedIn, SIGN_IN),
-        (None, "Invalid API key · Fix external API key", NotSignedIn, SIGN_IN),
-        (None, "OAuth token has expired", NotSignedIn, SIGN_IN),
+        (None, "Not logged in · Please run /login", NotSignedIn, NOBODY),
+        (None, "Please run /login · API Error: 401 revoked", NotSignedIn, REFUSED),
+        (None, "Invalid API key · Fix external API key", NotSignedIn, REFUSED),
+        (None, "OAuth token has expired", NotSignedIn, REFUSED),
         (None, "API Error: Overloaded", Overloaded, "Claude is overloaded. Try again later."),
         (None, "API Error: Connection error.", UpstreamFailed, "Claude could not answer: Connection error."),
         (None, "", UpstreamFailed, "Claude could not answer: the connection failed again and again."),
@@ -93,6 +95,12 @@ def test_when_to_try_again_is_told_where_waiting_helps(status: int | None, secon
 def test_the_field_at_fault_is_named(status: int, param: str | None):
     assert failure(status, "").param == param
     assert failure(400, TOO_LONG).param == "messages"
+
+
+def test_where_one_signs_in_nobody_is_sent_there():
+    assert "`python -m app.cli login`" in SIGN_IN_HINT
+    assert without_hint(failure(401, "")) == "Anthropic refused the gateway's login to Claude."
+    assert without_hint(failure(529, "")) == "Claude is overloaded. Try again later."
 
 
 def test_a_long_text_is_shown_in_part_and_logged_whole():

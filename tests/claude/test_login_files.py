@@ -182,3 +182,56 @@ def test_a_paste_that_is_killed_at_any_step_leaves_one_login_whole(places: Insta
     login_files.tidy(places.config_dir)
     assert {path.name for path in places.config_dir.iterdir()} <= {login_files.PASTED, login_files.CONFIG}
     assert with_login(places).passed == {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-new"}
+
+
+PUT_BACK_KILLED = textwrap.dedent("""
+    import os, sys
+    from pathlib import Path
+    from app.claude import login_files
+    folder, own, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    before = login_files.Before(folder, own)
+    login_files.paste("token", "sk-ant-oat01-refused", folder, own)
+    before.another_is_stored()
+    steps = 0
+    def count(event, arguments):
+        global steps
+        if event in ("open", "os.rename", "os.remove"):
+            steps += 1
+            if steps == step:
+                os.kill(os.getpid(), 9)
+    sys.addaudithook(count)
+    before.put_back()
+""")
+
+
+@pytest.mark.parametrize("login", [subscription, api_key])
+def test_a_putting_back_that_is_killed_at_any_step_leaves_one_login_whole(
+    places: Installation, login: Callable
+):  # threats 34, 38
+    (name, variables), killed = LOGINS[login], 0
+    for step in range(1, 60):
+        login(places)
+        command = [sys.executable, "-c", PUT_BACK_KILLED, str(places.config_dir), str(places.own_config), str(step)]
+        done = subprocess.run(command, cwd=ROOT, check=False, timeout=30).returncode
+        refused = (login_files.PASTED, {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-refused"})
+        assert (credentials(places), with_login(places).passed) in ((name, variables), refused)
+        if done == 0:
+            break
+        assert done == -signal.SIGKILL
+        killed += 1
+    assert killed > 5
+    login_files.tidy(places.config_dir)
+    assert (credentials(places), with_login(places).passed) == (name, variables)
+    assert {path.name for path in places.config_dir.iterdir()} <= {name, login_files.CONFIG}
+
+
+def test_a_file_that_cannot_be_read_keeps_nobody_from_signing_in(places: Installation):
+    put(places.config_dir / ".credentials.json", OAUTH)
+    (places.config_dir / ".claude.json").mkdir()
+    before = login_files.Before(places.config_dir, places.own_config)
+    (places.config_dir / ".claude.json").rmdir()
+    token(places)
+    before.another_is_stored()
+    assert before.put_back()
+    assert credentials(places) == login_files.LOGIN
+    assert repr(before).count("sk-ant") == 0

@@ -235,6 +235,34 @@ def test_what_happens_is_logged_once_and_without_names(house: House, caplog: pyt
     ]
 
 
+def test_a_refused_sign_in_changes_nothing_of_what_is_known(house: House):  # threats 34, 36
+    watch, content = proved(house)
+    before = watch.account()
+    pasted = house.config / "postern-credential.json"
+    pasted.write_text('{"kind": "api_key", "value": "sk-ant-api03-refused"}')
+    house.file.unlink()
+    watch.look()
+    assert watch.account().state == "unknown"
+    watch.failed(NotSignedIn("no"))
+    watch.look()
+    assert (watch.account().state, codes(watch)) == ("failing", ["login_refused"])
+    assert house.copy.read_bytes() == content, "it may still come back"
+    watch.close()
+    write_login(house.config, content)
+    pasted.unlink()
+    for each in (watch, house.watch()):  # also after a restart
+        assert each.account() == before
+    pasted.write_text('{"kind": "api_key", "value": "sk-ant-api03-good"}')
+    house.file.unlink()
+    watch.look()
+    assert house.copy.exists()
+    watch.answered()
+    watch.look()
+    assert not house.copy.exists()
+    write_login(house.config, content)
+    assert watch.account().state == "unknown", "another sign-in, not a putting back"
+
+
 # ---- the copy
 
 

@@ -75,7 +75,9 @@ def test_a_gateway_that_runs_takes_the_login_and_its_end(tmp_path: Path, sandbox
         assert "Claude is signed out." in shell.run("logout").stderr
         assert gateway.chat("hi").json()["error"]["code"] == "not_signed_in"
         assert state(shell)["auth"]["state"] == "signed_out"
-        assert "NOT answered" in shell.run("status", "--test", status=1).stdout
+        tried = shell.run("status", "--test", status=1).stdout
+        assert "NOT answered" in tried
+        assert "/auth" not in tried  # this is where one signs in
 
 
 def test_a_code_is_asked_for_again_and_a_refused_one_told(shell: Shell, sandbox: Sandbox):
@@ -99,8 +101,19 @@ def test_a_login_that_answers_nothing_is_no_success(shell: Shell, sandbox: Sandb
     finally:
         sandbox.clear()
     assert status == 1
-    assert "The login was stored, but a test question failed" in said
-    assert state(shell)["auth"]["state"] == "failing"
+    assert "Anthropic accepted the sign-in, but refused the login that it gave. It was not kept" in said
+    assert state(shell)["auth"]["state"] == "signed_out"
+
+
+def test_a_key_that_is_refused_gives_way_to_the_one_before(shell: Shell, sandbox: Sandbox):  # threat 36
+    good, bad = ("sk-ant-api03-" + word * 5 for word in ("sandbox", "invalid"))
+    with_api = Shell({**shell.environ, "ANTHROPIC_BASE_URL": sandbox.api, "NO_PROXY": "127.0.0.1"})
+    with_api.run("login", "--method", "api_key", given=good + "\n")
+    said = with_api.run("login", "--method", "api_key", given=bad + "\n", status=1).stderr
+    assert "Anthropic refused this API key. It was not kept: the login from before is in force again." in said
+    assert "/auth" not in said
+    assert state(with_api)["auth"]["state"] == "connected"
+    assert with_api.run("status", "--test").stdout.count("NOT answered") == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])

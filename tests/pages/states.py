@@ -6,6 +6,7 @@ from typing import Any
 
 import segno
 
+from app.claude.login import PUT_BACK, REFUSED, untried
 from app.claude.login_input import pattern
 from app.ops import reading
 from app.web.openapi import document
@@ -81,7 +82,7 @@ LEVELS = [
 
 def account(state: str, **changes: Any) -> Thing:
     known = {
-        "method": "Claude subscription",
+        "method": "subscription",
         "account": "owner@example.com",
         "plan": "Max",
         "access_expires_at": NOW + 5 * HOUR + 90,
@@ -104,6 +105,7 @@ SIGNED_OUT = account(
     last_refresh_at=None,
     last_success_at=None,
 )
+BY_VARIABLE = account("unknown", method="api_key", account="", plan="", last_success_at=None)
 FAILING = account("failing", last_failure="Anthropic refused the token (401).", account=EVIL, problems=(LEVELS[1],))
 
 
@@ -130,6 +132,7 @@ LOST = volume(mounted=False, persistent=False, kind="overlay", device="", proble
 
 def login(state: str, **changes: Any) -> Thing:
     known = {"method": "claudeai", "url": "", "message": "", "holder": "admin", "started_at": NOW, "version": 1}
+    known["overruled_by"] = ""
     known["asks_again"] = state == "awaiting_code" and "message" in changes
     return Thing(**{"state": state, **known, "deadline": NOW + 570, **changes})
 
@@ -204,6 +207,7 @@ POOL = Thing(spare=2, busy=1, starting=1, kept=2, resident=900 << 20, most=8, wa
 def wizard(status: Thing, **changes: Any) -> dict[str, Any]:
     link = segno.make(status.url).svg_inline(omitsize=True) if status.url else ""
     known = {"login": status, "methods": METHODS, "qr": link, "holder_is_me": True, "environment_wins": ""}
+    known["already"] = None
     return {**known, "snippet": CURL, "code_pattern": pattern(status.method), **changes}
 
 
@@ -253,12 +257,22 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "setup-password": setup("password"),
     "setup-password-refused": setup("password", errors={"password": "Too short: 9 of 12.", "repeat": "They differ."}),
     "setup-connect": setup("connect", **wizard(IDLE, return_to="/setup")),
+    "setup-connect-already": setup("connect", **wizard(IDLE, return_to="/setup", already=account("connected"))),
+    "setup-connect-unknown": setup(
+        "connect",
+        **wizard(IDLE, return_to="/setup", already=BY_VARIABLE, environment_wins="ANTHROPIC_API_KEY"),
+    ),
+    "setup-connect-awaiting": setup("connect", **wizard(AWAITING, return_to="/setup")),
+    "setup-connect-succeeded": setup("connect", **wizard(login("succeeded"), return_to="/setup")),
     "setup-key": setup("key", master_key=MASTER_KEY),
     "setup-key-environment": setup("key", master_key=None),
     "setup-test": setup("test", test=None),
     "setup-test-answered": setup("test", test=ANSWERED),
     "setup-test-failed": setup("test", test=FAILED),
-    "setup-done": setup("done"),
+    "setup-done": setup("done", account=account("connected")),
+    "setup-done-unknown": setup("done", account=account("unknown")),
+    "setup-done-signed-out": setup("done", account=SIGNED_OUT),
+    "setup-done-failing": setup("done", account=FAILING),
     "sign-in": ("sign_in", {"signed_in": False, "error": "", "retry_after": None, "next": "/auth"}),
     "sign-in-refused": ("sign_in", {"signed_in": False, "error": "That is not it.", "retry_after": 95, "next": ""}),
     "confirm": (
@@ -285,6 +299,12 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "auth-succeeded": auth(login("succeeded", deadline=None), test=ANSWERED),
     "auth-refused": auth(login("refused", message="Couldn't log in: the code was used before."), account=FAILING),
     "auth-failed": auth(login("failed", message="The CLI ended without a word."), can_restore=True, test=FAILED),
+    "auth-overruled": auth(
+        login("failed", message=untried("ANTHROPIC_API_KEY"), overruled_by="ANTHROPIC_API_KEY"),
+        account=BY_VARIABLE,
+        environment_wins="ANTHROPIC_API_KEY",
+    ),
+    "auth-refused-key": auth(login("refused", method="api_key", message=f"{REFUSED['api_key']} {PUT_BACK}")),
     "auth-expired": auth(login("expired"), account=account("expired")),
     "keys": keys(),
     "keys-in-file": keys(in_file=True),
@@ -308,11 +328,22 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
             "status": 503,
             "title": "The audit cannot be written",
             "message": "So nothing was changed.",
+            "way_out": True,
         },
     ),
     "docs": ("docs/page", DOCS),
     "error-outside": (
         "error",
-        {"status": 404, "title": "Nothing is here", "message": "No such page.", "signed_in": False},
+        {"status": 404, "title": "Nothing is here", "message": "No such page.", "signed_in": False, "way_out": True},
+    ),
+    "error-before-set-up": (
+        "error",
+        {
+            "status": 403,
+            "title": "That is not allowed",
+            "message": "Open the one-time link that the gateway has written to its log.",
+            "signed_in": False,
+            "way_out": False,
+        },
     ),
 }
