@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Generic
 
 from app.claude import memory
@@ -67,7 +68,10 @@ class Pool(Generic[W]):
         """Begins to keep these models warm; returns at once."""
         self._demand.always(models, self._clock())
         for number in range(self._limits.starters):
-            threading.Thread(target=self._keep_warm, daemon=True, name=f"pool-starter-{number}").start()
+            starter = (self._start_or_wait, f"pool-starter-{number}")
+            wiper = (self._wipe_or_wait, f"pool-wiper-{number}")  # to wipe takes milliseconds: not behind a start
+            for work, name in [starter] if self._limits.reuse == "never" else [starter, wiper]:
+                threading.Thread(target=self._go_on, args=(work,), daemon=True, name=name).start()
         threading.Thread(target=self._watch, daemon=True, name="pool-watch").start()
 
     def queue(self, model: str) -> Place[W]:
@@ -233,10 +237,10 @@ class Pool(Generic[W]):
 
     # Starting.
 
-    def _keep_warm(self) -> None:
+    def _go_on(self, work: Callable[[], None]) -> None:
         while not self._closed:
             try:
-                self._start_or_wait()
+                work()
             except Exception:  # without starters nobody would be served any more
                 log.exception("the pool of claude processes made an error")
                 self._over.wait(_PAUSE_SECONDS)
@@ -246,15 +250,22 @@ class Pool(Generic[W]):
             self._demand.forget(self._clock())
             self._drop_unusable()
             self._drop_surplus()
-            model, used = self._next_to_reuse() or (self._next_to_start(), None)
+            model = self._next_to_start()
             if model is None:
                 self._changed.wait(self._breaker.seconds_left or self._refill_in() or 5.0)
                 return
             self._starting[model] += 1
-        if used is None:
-            self._start_one(model)
-        else:
-            self._wipe(used)
+        self._start_one(model)
+
+    def _wipe_or_wait(self) -> None:
+        with self._changed:
+            used = self._next_to_reuse()
+            if used is None:
+                self._changed.wait(5.0)
+                return
+            self._wiping.add(used)
+            self._starting[used.model] += 1
+        self._wipe(used)
 
     def _start_one(self, model: str) -> None:
         try:
@@ -303,26 +314,30 @@ class Pool(Generic[W]):
                 return
         self._idle.put_spare(worker, first=first)
 
-    def _next_to_reuse(self) -> tuple[str, W] | None:
+    def _next_to_reuse(self) -> W | None:
         """A kept process, for a request that waits; with `always` also in place of a spare one, while many are kept."""
-        kept = self._idle.kept
-        if self._closed or self._limits.reuse == "never" or not kept:
+        if self._closed:
             return None
         models = [first] if (first := self._first_unserved()) else []
-        many = len(kept) > self._limits.kept // 2
-        if many and self._limits.reuse == "always" and not self._draining and not self._won:
+        if self._spares_are_wiped and not self._draining and not self._won:
             models += self._short_of_spares()
-        for model in models:
-            for worker in kept.take_where(_may_serve(model), 1):
-                self._wiping.add(worker)
-                return model, worker
-        return None
+        found = (self._idle.kept.take_where(_may_serve(model), 1) for model in models)
+        return next(chain.from_iterable(found), None)
+
+    @property
+    def _spares_are_wiped(self) -> bool:
+        return self._limits.reuse == "always" and len(self._idle.kept) > self._limits.kept // 2
+
+    def _can_wipe_for(self, model: str) -> bool:
+        return self._limits.reuse != "never" and any(map(_may_serve(model), self._idle.kept.workers()))
 
     def _next_to_start(self) -> str | None:
         """The model that most needs another process, if there is room for one. Makes room if it can."""
         if self._closed or self._breaker.is_open or (self._breaker.failing and self._starting.total()):
             return None
         first = self._first_unserved()
+        if first and self._can_wipe_for(first):
+            return None  # which is the sooner done
         if not self._has_room():
             if first and len(self._ending) < self._unserved().total():
                 self._make_room(first)
@@ -332,6 +347,8 @@ class Pool(Generic[W]):
         short = self._short_of_spares()
         for model in self._short_since.keys() - short:
             del self._short_since[model]
+        if self._spares_are_wiped:
+            short = [model for model in short if not self._can_wipe_for(model)]
         return next((model for model in short if not self._spare(model) or not self._refill_of(model)), None)
 
     def _unserved(self) -> Counter[str]:

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _libc = ctypes.CDLL(None)
@@ -16,11 +17,10 @@ def die_with_parent() -> None:
 
 def children(pid: int) -> set[int]:
     found: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found.update(map(int, task.read_text().split()))
-        except OSError:  # the thread has just ended
-            continue
+    with suppress(OSError):  # the process has just ended
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            with suppress(OSError):  # the thread has
+                found.update(map(int, task.read_text().split()))
     return found
 
 
