@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import RequestTimeout
 from werkzeug.wsgi import ClosingIterator
 
-from app.pace import give_way
+from app.pace import STEP_BYTES, give_way
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
@@ -54,7 +54,7 @@ class _Body(RawIOBase):
         self._seconds = seconds
         self._within = within
         self._begun_at: float | None = None
-        self._received = 0
+        self._received = self._gave_way_at = 0
         self._held = memoryview(b"")
 
     def readable(self) -> bool:
@@ -69,8 +69,10 @@ class _Body(RawIOBase):
 
     def _next(self) -> bytes:
         """As much as the server reads at once: asked for less, it would copy the rest each time."""
-        if self._received:
-            give_way()  # a client that sends faster than it is read keeps the reader busy
+        if self._received - self._gave_way_at >= STEP_BYTES:
+            # A client that sends faster than it is read keeps the reader busy. (A turn takes a millisecond.)
+            self._gave_way_at = self._received
+            give_way()
         try:
             with self._within(self._left()):
                 data = self._source.read(_PIECE)
