@@ -67,7 +67,8 @@ def register(app: Flask, most: int) -> None:
 
 def take_place() -> None:
     """Raises Crowded."""
-    request.environ[_PLACE].take()
+    if place := request.environ.get(_PLACE):  # there is none where the application counts nobody
+        place.take()
 
 
 def _take_place_for_a_page() -> None:

@@ -19,6 +19,7 @@ def by_proxy(sandbox):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_login_made_beside_the_gateway_is_taken_and_its_removal_noticed(tmp_path, sandbox, version):
+    sandbox.clear()
     config = tmp_path / "config"  # where log_in puts it
     config.mkdir()
     environ = by_proxy(sandbox) | {"GATEWAY_CLAUDE_CONFIG_DIR": str(config)}
@@ -128,6 +129,7 @@ OLD_MEMBERS = ("accountUuid", "emailAddress", "organizationUuid", "organizationN
 def test_the_owner_of_an_account_is_told_to_nobody(tmp_path, sandbox, known):
     """Also where the CLI would ask for the account's profile, and then write the address into its config file."""
     log_in(tmp_path, sandbox)
+    sandbox.clear()
     file = tmp_path / "config" / ".claude.json"
     config = json.loads(file.read_text())
     config["oauthAccount"] = known(config["oauthAccount"])
