@@ -31,8 +31,8 @@ class Reception:
     events: int = 0
     pieces: list[tuple[float, bytes]] = field(default_factory=list)
 
-    def take(self, data: bytes) -> None:
-        self.pieces.append((time.perf_counter(), data))
+    def take(self, data: bytes, at: float) -> None:
+        self.pieces.append((at, data))
         self.events += data.count(b"\n\n")
 
     def deltas(self) -> Iterator[tuple[float, str]]:
@@ -70,11 +70,24 @@ def _content(event: bytes) -> str | None:
     return next((choice["delta"].get("content") for choice in chunk["choices"]), None)
 
 
+class _Connection(socket.socket):
+    """Tells when what was read last came: what the reader makes of it is no part of a server's time."""
+
+    came_at = 0.0
+
+    def recv_into(self, *arguments: Any) -> int:
+        count = super().recv_into(*arguments)
+        self.came_at = time.perf_counter()
+        return count
+
+
 class Client:
     """One connection, kept alive from request to request."""
 
     def __init__(self, server: Server):
-        self._socket = socket.create_connection(("127.0.0.1", server.port), timeout=_TIMEOUT)
+        self._socket = _Connection()
+        self._socket.settimeout(_TIMEOUT)
+        self._socket.connect(("127.0.0.1", server.port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._head = (
             f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {server.key}\r\n"
@@ -85,7 +98,7 @@ class Client:
         """Returns at the end of the stream. A `reception` that is given may be watched meanwhile."""
         reception = reception or Reception()
         for data in self.stream(body, reception):
-            reception.take(data)
+            reception.take(data, self._socket.came_at)
         reception.ended = time.perf_counter()
         return reception
 

@@ -1,7 +1,7 @@
 """Which conversation a process holds, so that the request which goes on with it finds it."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -45,11 +45,13 @@ def _add(whole: "hashlib._Hash", *values: Any) -> None:
             size = 0
 
 
-def _parts(value: Any) -> Iterator[bytes]:
+def _parts(value: Any) -> Iterable[bytes]:
     """JSON, or for what is long, in steps: what begins with a zero byte, which no JSON does."""
-    if not is_long(value):
-        yield _encode(value)
-    elif isinstance(value, str):
+    return _parts_of_long(value) if is_long(value) else (_encode(value),)
+
+
+def _parts_of_long(value: Any) -> Iterator[bytes]:
+    if isinstance(value, str):
         yield b"\0text %d " % len(value)
         for start in range(0, len(value), STEP_BYTES):
             yield value[start : start + STEP_BYTES].encode("utf-8", "surrogatepass")

@@ -71,14 +71,12 @@ def system_prompt(system: Sequence[str]) -> str:
     return "\n" + text if text.startswith(_OWN_BEGINNINGS) else text
 
 
-def request_body(request_id: str, body: Mapping[str, Any]) -> JsonLine:
-    """Sets the members that the CLI merges into the top level of its upstream request's body."""
-    return _settings(request_id, {"CLAUDE_CODE_EXTRA_BODY": JsonText(body)})
+def request_body(request_id: str, body: Mapping[str, Any], *, further: bool = False) -> JsonLine:
+    """Sets the members that the CLI merges into the top level of its upstream request's body.
 
-
-def next_request_body(request_id: str, body: Mapping[str, Any]) -> JsonLine:
-    """As `request_body`, in a process that has asked before: takes back `no_further_request`."""
-    return _settings(request_id, {"CLAUDE_CODE_EXTRA_BODY": JsonText(body), _NO_FURTHER: ""})
+    `further`: takes back `no_further_request`, too.
+    """
+    return _settings(request_id, {"CLAUDE_CODE_EXTRA_BODY": JsonText(body), **({_NO_FURTHER: ""} if further else {})})
 
 
 def further_requests(request_id: str) -> JsonLine:

@@ -9,6 +9,7 @@ from typing import Any
 from app.pace import STEP_BYTES
 
 _NUMBER_BYTES = 8
+_ARRAYS = (list, tuple)
 # What it takes to handle a text that is short, as bytes.
 _TEXT_BYTES = 200
 # Less than a step, for each level of what is long is looked at anew.
@@ -50,16 +51,18 @@ def _left(value: Any, bytes_: int) -> int:
     if isinstance(value, str):
         return bytes_ - len(value)
     if isinstance(value, dict):
-        bytes_ -= sum(map(len, value))
-        value = value.values()
+        inside: Iterable[Any] = chain(value, value.values())
+    elif isinstance(value, _ARRAYS):
+        inside = value
     elif isinstance(value, JsonText):
         return _left(value.value, bytes_)
-    elif not isinstance(value, list | tuple):
+    else:
         return bytes_ - _NUMBER_BYTES
-    for inner in value:
+    for inner in inside:
+        # A call for each string would take as long as all else here.
+        bytes_ = bytes_ - len(inner) if isinstance(inner, str) else _left(inner, bytes_)
         if bytes_ < 0:
             break
-        bytes_ = _left(inner, bytes_)
     return bytes_
 
 

@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.claude import conversation
 from app.claude.asking import TICK_SECONDS, Asked, Asking, check_control
 from app.claude.conversation import Block, Prompt
+from app.claude.cut_off import CutOff
 from app.claude.events import (
     AssistantLine,
     Line,
@@ -25,7 +25,7 @@ from app.errors import CliCrashed, CliTimeout, PosternError
 log = logging.getLogger(__name__)
 
 # After one of these the CLI goes on upstream by itself ("Output token limit hit. Resume directly"). It is told not to
-# while the answer comes in, which is sure when that takes some milliseconds, and it is killed at the end besides.
+# on the way there, and it is killed at the end besides.
 _GOES_ON_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "tool_use"})
 
 # After one of these it is done, and can be asked more. After any other one nothing is known of it.
@@ -46,6 +46,7 @@ class Tapped(Protocol):
 class Process(Asked, Protocol):
     """What a turn needs of a `claude` process that has been made ready (app.claude.worker)."""
 
+    def forbid_further_requests(self) -> None: ...
     def tap(self, wanted: Callable[[Line], bool]) -> Tapped | None: ...
     def kill(self) -> None: ...
 
@@ -90,6 +91,7 @@ class Turn:
         self._started = False  # a message_start was given
         self._stop_reason: str | None = None
         self._empty = True  # no content came yet: after an empty answer, too, the CLI goes on
+        self._cut_off = CutOff(prompt.parameters)
         self._forbidden = False  # to go on upstream by itself
         self._done = False
         self._failing_since: float | None = None
@@ -128,7 +130,7 @@ class Turn:
         self._check_time()
         self._forbid_further_requests()
         tap = self._process.tap(_is_delta)
-        return None if tap is None else Deltas(tap)
+        return None if tap is None else Deltas(tap, None if self._forbidden else self._cut_off)
 
     def _interpret(self, line: Line) -> Iterator[StreamEvent]:
         if self._done:
@@ -148,6 +150,7 @@ class Turn:
                 check_control(line)
 
     def _stream_event(self, event: StreamEvent) -> Iterator[StreamEvent]:
+        self._cut_off.hear(event)
         match event.get("type"):
             case "message_start":
                 if self._started:
@@ -173,12 +176,12 @@ class Turn:
         yield event
 
     def _forbid_further_requests(self) -> None:
-        """Not before the first words are on their way: to take a setting costs the CLI some milliseconds."""
-        if self._forbidden or self._empty or self._done:
+        """Where it may be needed, and not before the first words are on their way: it costs the CLI milliseconds."""
+        if self._forbidden or self._empty or self._done or not self._cut_off.may_come:
             return
         self._forbidden = True
         with suppress(CliCrashed):  # what it wrote before its end still counts; the next read tells of the end
-            self._process.write([conversation.no_further_request("once")])
+            self._process.forbid_further_requests()
 
     def _ends_here(self, stop_reason: str | None) -> bool:
         """Ends the process before it can go on by itself, without waiting for the message_stop."""
@@ -224,19 +227,26 @@ class Turn:
 
 
 class Deltas:
-    """Never waits."""
+    """Never waits. `until` there is something to do for whom asked for them."""
 
-    def __init__(self, tap: Tapped):
+    def __init__(self, tap: Tapped, until: CutOff | None = None):
         self._tap = tap
+        self._until = until
         self.fileno = tap.fileno
         self.close = tap.close
 
     def read(self) -> list[StreamEvent] | None:
         """None when there is something else, or the end. Raises CliCrashed."""
+        if self._until and self._until.may_come:
+            return None
         lines = self._tap.read()
         if lines is None:
             return None
-        return [line.event for line in lines if isinstance(line, StreamEventLine)]
+        events = [line.event for line in lines if isinstance(line, StreamEventLine)]
+        if self._until:
+            for event in events:
+                self._until.hear(event)
+        return events
 
 
 def _is_delta(line: Line) -> bool:

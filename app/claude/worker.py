@@ -74,9 +74,11 @@ class Worker:
         # For a full id, such as claude-haiku-4-5, `set_model` first asks upstream a question of its own.
         self._late = version >= _LATE_SYSTEM_PROMPT and not model.startswith("claude-")
         self._tools = ToolServer()
-        self._told: Mapping[str, Any] | None = None  # the body's members, as the process has them
+        self._told: Mapping[str, Any] = {}  # the body's members, as the process has them
+        self._may_ask = True  # upstream; see forbid_further_requests
         self._settling: threading.Thread | None = None
         self.waits_for_results = False  # its turn is not over: the calls come a little later than the answer's end
+        self._has_system = False
         self._had_tools = False
         self._trail = Trail()
         self._conversations = 1
@@ -184,8 +186,8 @@ class Worker:
         # Names of their own: an answer to what was asked before may still come.
         back = [] if self._trail.empty else [self._trail.take_back("wipe-conversation")]
         rest = [
-            conversation.no_system_prompt("wipe-system", self.model),
-            conversation.next_request_body("wipe-body", self._body_of({}, ())),
+            *([conversation.no_system_prompt("wipe-system", self.model)] if self._has_system else []),
+            *self._settings("wipe-body", self._usual_body()),
             *([tools.changed("wipe-tools")] if self._had_tools else []),
         ]
         answers = self._ask_all([*back, *rest], deadline)
@@ -198,7 +200,7 @@ class Worker:
             self.read(deadline - time.monotonic())
         self._tools.calls.clear()
         self._trail = Trail()
-        self._told = None
+        self._has_system = False
         self.waits_for_results = False
         self._conversations += 1
 
@@ -208,8 +210,9 @@ class Worker:
             self.read(left)
 
     def configure(self, prompt: Prompt) -> list[JsonLine]:
-        """The lines that give the process this conversation's system prompt, tools and parameters."""
+        """The lines, if any, that give the process this conversation's system prompt, tools and parameters."""
         lines = []
+        self._has_system = bool(prompt.system)
         self._tools.offer(prompt.tools)
         self._had_tools = self._had_tools or bool(prompt.tools)
         if not self._initialized:
@@ -219,8 +222,12 @@ class Worker:
                 lines.append(conversation.late_system_prompt("system", self.model, prompt.system))
             if prompt.tools:
                 lines.append(tools.changed("tools"))
-        self._told = self._body(prompt)
-        return [*lines, conversation.request_body("body", self._told)]
+        return [*lines, *self._settings("body", self._body(prompt))]
+
+    def forbid_further_requests(self) -> None:
+        """Until the next question. Raises CliCrashed, CliTimeout."""
+        self._may_ask = False
+        self._process.write([conversation.no_further_request("once")])
 
     def settle(self) -> None:
         """When the answer is there: makes the process ready for the next question, in a thread of its own."""
@@ -236,12 +243,9 @@ class Worker:
     def reconfigure(self, prompt: Prompt) -> list[JsonLine]:
         """The lines, if any, that give the process the parameters of the next request in the same conversation."""
         self.waits_for_results = False
-        body, told = self._body(prompt), self._told
-        self._told = body
         if not self._trail.idle:  # it waits for results
             self._process.begin_anew()
-            return [conversation.next_request_body("body", body)]
-        return [] if body == told else [conversation.request_body("body", body)]
+        return self._settings("body", self._body(prompt))
 
     def _settle(self) -> None:
         deadline = time.monotonic() + _SETTLE_SECONDS
@@ -249,15 +253,32 @@ class Worker:
             while not self._trail.idle and (left := deadline - time.monotonic()) > 0:
                 self.read(left)
             self._process.begin_anew()
-            self._process.write([conversation.further_requests("again")])
+            if not self._may_ask:
+                self._process.write([conversation.further_requests("again")])
+                self._may_ask = True
         except CliError as error:
             log.debug("a claude process ended after its answer: %s (%s)", error, error.detail)
         if not self._trail.idle:
             self.kill()
 
+    def _settings(self, request_id: str, body: Mapping[str, Any]) -> list[JsonLine]:
+        """The line, if one is needed, with which the process has this body and may ask upstream.
+
+        Each costs the CLI 3 milliseconds of processor.
+        """
+        if self._may_ask and body == self._told:
+            return []
+        line = conversation.request_body(request_id, body, further=not self._may_ask)
+        self._told, self._may_ask = body, True
+        return [line]
+
     def _body(self, prompt: Prompt) -> dict[str, Any]:
         fitted = self._abilities.fitted(prompt.parameters, may_budget=abilities.may_budget(prompt.messages))
         return self._body_of(fitted, prompt.tools)
+
+    def _usual_body(self) -> dict[str, Any]:
+        """Of a request without parameters and tools."""
+        return self._body_of(self._abilities.fitted({}), ())
 
     def _body_of(self, parameters: Mapping[str, Any], offered: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The tools stand here, for so they reach upstream with all that the client said of them.
@@ -278,6 +299,7 @@ class Worker:
             self._ask(conversation.request_body("ready", {}))
             return
         self._initialize([], [TOOL_SERVER])
+        self._process.write(self._settings("usual", self._usual_body()))
         if exercise:
             # Only to be quicker later: an upstream that does not answer keeps no process from serving.
             with suppress(CliTimeout, CliRefused):

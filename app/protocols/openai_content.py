@@ -2,7 +2,7 @@
 
 import binascii
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from app.errors import InvalidRequest
@@ -21,23 +21,27 @@ _DATA_URL = re.compile(
 
 def to_blocks(content: str | Sequence[Part] | None, where: str) -> list[Block]:
     """`where` names the content in errors, e.g. "messages[2].content". Blank texts give no block."""
-    parts: Iterable[Part] = [TextPart(content)] if isinstance(content, str) else content or []
-    blocks = (_to_block(part, f"{where}[{index}]") for index, part in enumerate(parts))
-    return [block for block in blocks if block is not None]
+    if isinstance(content, str):
+        return _text(content)
+    return [block for index, part in enumerate(content or ()) for block in _of_part(part, f"{where}[{index}]")]
 
 
 def text_of(content: str | Sequence[TextPart]) -> str:
     return content if isinstance(content, str) else "\n".join(part.text for part in content)
 
 
-def _to_block(part: Part, where: str) -> Block | None:
+def _text(text: str) -> list[Block]:
+    return [{"type": "text", "text": text}] if text and not text.isspace() else []
+
+
+def _of_part(part: Part, where: str) -> list[Block]:
     match part:
         case TextPart(text=text) | RefusalPart(refusal=text):
-            return {"type": "text", "text": text} if text.strip() else None
+            return _text(text)
         case ImagePart():
-            return {"type": "image", "source": image_source(part.image_url.url, f"{where}.image_url.url")}
+            return [{"type": "image", "source": image_source(part.image_url.url, f"{where}.image_url.url")}]
         case FilePart():
-            return _file(part, f"{where}.file")
+            return [_file(part, f"{where}.file")]
         case AudioPart():
             raise InvalidRequest("Claude takes no audio.", param=where, code="unsupported_parameter")
 

@@ -93,8 +93,8 @@ def _thoughts(message: AssistantMessage) -> list[Block]:
 
 
 def _refuse_unsupported(message: AssistantMessage, where: str) -> None:
-    for name in ("audio", "function_call"):
-        if bytes(getattr(message, name) or b"null") not in _NOTHING:
+    for name, value in (("audio", message.audio), ("function_call", message.function_call)):
+        if value and bytes(value) not in _NOTHING:
             said = f"{where}.{name} is not supported by this gateway; calls of tools go into tool_calls."
             raise InvalidRequest(said, param=f"{where}.{name}", code="unsupported_parameter")
 

@@ -1,7 +1,7 @@
 """Messages as the turns of a conversation: roles alternate, and what tools gave stands beside their calls. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from app.errors import InvalidRequest
@@ -12,10 +12,10 @@ Place = tuple[str, Block]  # what the client calls it, e.g. "input[2]"
 _THINKING = ("thinking", "redacted_thinking")
 
 
-@dataclass
+@dataclass(slots=True)
 class _Turn:
     role: str
-    places: list[Place] = field(default_factory=list)
+    places: list[Place]
 
     def of_type(self, kind: str) -> list[Place]:
         return [(where, block) for where, block in self.places if block["type"] == kind]
@@ -34,9 +34,11 @@ class Turns:
             return
         if role == "user":
             self._drop_last_thoughts()
-        if not self._turns or self._turns[-1].role != role:
-            self._turns.append(_Turn(role))
-        self._turns[-1].places += [(where, block) for block in blocks]
+        places = [(where, block) for block in blocks]
+        if self._turns and self._turns[-1].role == role:
+            self._turns[-1].places += places
+        else:
+            self._turns.append(_Turn(role, places))
 
     def _drop_last_thoughts(self) -> None:
         """Thoughts that led to nothing: upstream takes no turn that ends in them."""
@@ -52,9 +54,11 @@ class Turns:
         """Raises InvalidRequest unless each call is answered in the turn after it, and the last turn is the user's."""
         calls: list[Place] = []
         for turn in self._turns:
-            if turn.role == "user":
+            if turn.role == "assistant":
+                calls = turn.of_type("tool_use")
+            else:
                 turn.places = self._answered(calls, turn)
-            calls = turn.of_type("tool_use")
+                calls = []
         if not self._turns or self._turns[-1].role != "user":
             said = f"The last of {self._whole} must be the user's, or a tool's output: an answer cannot be begun."
             raise _refusal(self._whole, said)
@@ -62,10 +66,13 @@ class Turns:
 
     def _answered(self, calls: Sequence[Place], turn: _Turn) -> list[Place]:
         """The turn's blocks, the tools' results at the head in the order of their calls."""
+        given = turn.of_type("tool_result")
+        if not calls and not given:
+            return turn.places
         order = [call["id"] for _, call in calls]
         known = set(order)
         results: dict[str, Place] = {}
-        for where, result in turn.of_type("tool_result"):
+        for where, result in given:
             call_id = result["tool_use_id"]
             if call_id not in known:
                 raise _refusal(where, f"There is no call {call_id!r} in the turn before its output.")

@@ -84,6 +84,9 @@ class ScriptedProcess:
         self.log.append("read")
         return step
 
+    def forbid_further_requests(self) -> None:
+        self.log.append("forbidden")
+
     def tap(self, wanted: Callable[[Line], bool]) -> "ScriptedTap":
         return ScriptedTap(self._steps, wanted)
 
@@ -231,7 +234,7 @@ def test_ticks_begin_when_the_question_is_asked(before: int):
 # threat 25
 def test_deltas_can_be_read_between_two_events():
     process = ScriptedProcess([START], [text("a")], [text("b")], [text("c"), text("d")], [text("e"), delta(), STOP])
-    asked = turn(process)
+    asked = turn(process, replace(prompt(), parameters={}))
     found = asked.events()
     assert asked.deltas() is None  # nothing was asked
     next(found)
@@ -306,10 +309,32 @@ def test_an_answer_without_content_kills_the_process_and_is_whole(before: list[L
     assert (process.killed, process.steps_left) == (1, 1)
 
 
-def test_the_process_is_told_once_to_make_no_further_request():
-    process = ScriptedProcess([START, text("a")], [START, text("a"), delta(), STOP])
+def test_the_process_is_told_once_to_make_no_further_request_when_the_answer_could_be_cut_off():
+    process = ScriptedProcess([START, text("a")], [text("b")], [START, text("abc")], [text("c"), delta(), STOP])
     list(turn(process).events())
-    assert process.log == [["control", "user 0"], "read", ["control"], "read"]
+    assert process.log == [["control", "user 0"], "read", "read", "forbidden", "read", "read"]
+
+
+def test_an_answer_that_is_far_from_any_limit_costs_the_process_no_setting():
+    process = ScriptedProcess([START, text("a")], [text("a" * 1000)], [delta(), STOP])
+    list(turn(process, replace(prompt(), parameters={})).events())
+    assert process.log == [["control", "user 0"], "read", "read", "read"]
+
+
+def test_a_reader_of_deltas_gives_them_back_when_the_answer_could_be_cut_off():
+    process = ScriptedProcess([START, text("a")], [text("b")], [text("c")], [text("d")], [delta(), STOP])
+    asked = turn(process)
+    found = asked.events()
+    next(found)
+    deltas = asked.deltas()
+    assert deltas.read()
+    assert deltas.read() is None
+    assert "forbidden" not in process.log
+    deltas = asked.deltas()
+    assert process.log[-1] == "forbidden"
+    assert len(list(iter(deltas.read, None))) == 2
+    list(found)
+    assert process.log.count("forbidden") == 1
 
 
 # ---- what is written, and when

@@ -237,10 +237,11 @@ def test_what_cannot_be_wiped_says_so(start: Start):  # threat 9
     assert not lender.worker.can_be_wiped
     with pytest.raises(CliRefused):
         lender.worker.wipe()
-    ended = start()
-    ended.kill()
+    ended = Alone(start())
+    told(ended, NEXT["a history"], "key-1")
+    ended.worker.kill()
     with pytest.raises(CliError):
-        ended.wipe()
+        ended.worker.wipe()
 
 
 def test_the_older_version_cannot(own_sandbox: Sandbox, tmp_path: Path):  # threats 9, 25

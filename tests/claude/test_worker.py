@@ -2,11 +2,14 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.claude import worker as module
+from app.protocols.prompt import Prompt
 from tests.claude.misbehaving import GONE_SECONDS, group, worker
 from tests.support.processes import wait_until
 from tests.support.stub_claude import prompt
@@ -25,6 +28,32 @@ def test_a_process_whose_turn_does_not_end_with_its_answer_is_ended(tmp_path: Pa
         assert not asked.await_settled(0.05)
         assert asked.await_settled(GONE_SECONDS)
         wait_until(lambda: not asked.usable and not group(asked.pid), GONE_SECONDS, "it is gone")
+
+
+def told(lines: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """The settings among these lines: JSON texts by their names."""
+    env = [line["request"]["settings"]["env"] for line in lines]
+    return [{name: getattr(value, "value", value) for name, value in each.items()} for each in env]
+
+
+def test_a_process_is_given_no_setting_that_it_has(tmp_path: Path):
+    """Each costs the real CLI milliseconds: measured, docs/claude-cli.md."""
+    body, further = "CLAUDE_CODE_EXTRA_BODY", "CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE"
+    nothing = Prompt([], [{"role": "user", "content": [{"type": "text", "text": "?"}]}])
+    plain, other = (replace(nothing, parameters={"max_tokens": most}) for most in (5, 6))
+    usual = {"thinking": {"type": "disabled"}}
+    with worker(tmp_path) as asked:
+        assert told(asked.configure(nothing)) == []
+        assert told(asked.configure(plain)) == [{body: usual | {"max_tokens": 5}}]
+        assert told(asked.reconfigure(plain)) == []
+        assert told(asked.reconfigure(other)) == [{body: usual | {"max_tokens": 6}}]
+        asked.forbid_further_requests()
+        assert told(asked.reconfigure(other)) == [{body: usual | {"max_tokens": 6}, further: ""}]
+        assert told(asked.reconfigure(other)) == []
+        asked.forbid_further_requests()
+        asked.settle()
+        assert asked.await_settled(GONE_SECONDS)
+        assert told(asked.reconfigure(nothing)) == [{body: usual}]
 
 
 def test_one_that_waits_for_results_is_not_asked_to_end(tmp_path: Path):
