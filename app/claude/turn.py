@@ -24,11 +24,9 @@ from app.errors import CliCrashed, CliTimeout, PosternError
 
 log = logging.getLogger(__name__)
 
-# After one of these the CLI goes on upstream by itself ("Output token limit hit. Resume directly"). It is told not to
-# on the way there, and it is killed at the end besides.
-_GOES_ON_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "tool_use"})
-
-# After one of these it is done, and can be asked more. After any other one nothing is known of it.
+# After one of these the CLI is done, and can be asked more. After others it goes on upstream by itself: max_tokens
+# ("Output token limit hit. Resume directly"), model_context_window_exceeded, tool_use, whatever comes tomorrow. It is
+# told not to on the way to a limit, and it is killed at the end besides.
 _ANSWERED = frozenset({"end_turn", "stop_sequence"})
 
 # Upstream began again: what came so far of the message belongs to no answer. Ours, not Anthropic's.
@@ -188,7 +186,7 @@ class Turn:
         self._stop_reason = stop_reason
         if stop_reason == "tool_use" and self._calls_reach_us():
             self.waits_for_results = True
-        elif stop_reason in _GOES_ON_AFTER or (stop_reason and self._empty):
+        elif stop_reason and (stop_reason not in _ANSWERED or self._empty):
             self._process.kill()
             self._done = True
         return self._done
@@ -227,7 +225,7 @@ class Turn:
 
 
 class Deltas:
-    """Never waits. `until` there is something to do for whom asked for them."""
+    """Never waits. Gives the stream back when a limit comes near that was far `until` then."""
 
     def __init__(self, tap: Tapped, until: CutOff | None = None):
         self._tap = tap

@@ -284,7 +284,7 @@ def test_lines_that_are_no_events_are_passed_over():
     ]
 
 
-@pytest.mark.parametrize("stop_reason", ["end_turn", "stop_sequence", "refusal", "pause_turn", "tomorrows"])
+@pytest.mark.parametrize("stop_reason", ["end_turn", "stop_sequence"])
 def test_a_message_that_ends_by_itself_is_not_killed(stop_reason: str):
     process = ScriptedProcess([START, text("a"), delta(stop_reason)], [STOP])
     assert sum(map(len, turn(process).events())) == 4
@@ -292,7 +292,9 @@ def test_a_message_that_ends_by_itself_is_not_killed(stop_reason: str):
 
 
 # The CLI would go on upstream by itself.
-@pytest.mark.parametrize("stop_reason", ["max_tokens", "model_context_window_exceeded", "tool_use"])
+@pytest.mark.parametrize(
+    "stop_reason", ["max_tokens", "model_context_window_exceeded", "tool_use", "refusal", "pause_turn", "tomorrows"]
+)
 @pytest.mark.parametrize("rest", [[], [STOP, START, text("more")]])
 def test_a_message_that_was_cut_kills_the_process_and_is_whole(stop_reason: str, rest: list[Line]):
     process = ScriptedProcess([START, text("a"), delta(stop_reason), *rest])
