@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 # A model that was not asked for that long is no longer kept warm.
 FORGET_AFTER_SECONDS = 600.0
 
+REFILL_AFTER_SECONDS = 1.0
+
 # As many spare processes as conversations began together lately: within about the time that it takes to replace some.
 _TOGETHER_SECONDS = 2.0
 _LATELY_SECONDS = 60.0
@@ -69,3 +71,30 @@ def _together(times: list[float]) -> Iterator[int]:
         while end < len(times) and times[end] < moment + _TOGETHER_SECONDS:
             end += 1
         yield end - begin
+
+
+class Refill:
+    """When a spare process that was lent is replaced, where others are left.
+
+    A start keeps a core busy for half a second. It waits until the request that took the process has most likely had
+    its first words.
+    """
+
+    def __init__(self) -> None:
+        self._short_since: dict[str, float] = {}  # models whose spare ones were lent, until there are enough again
+
+    def lent(self, model: str, now: float) -> None:
+        self._short_since.setdefault(model, now)
+
+    def only(self, short: Iterable[str]) -> None:
+        """The other models have enough again."""
+        for model in self._short_since.keys() - short:
+            del self._short_since[model]
+
+    def due_in(self, model: str, now: float) -> float:
+        """Seconds."""
+        return max(0.0, self._short_since.get(model, float("-inf")) + REFILL_AFTER_SECONDS - now)
+
+    def next_in(self, now: float) -> float:
+        """Seconds until the next one is due that is not yet; 0 for none."""
+        return min(filter(None, (self.due_in(model, now) for model in self._short_since)), default=0.0)

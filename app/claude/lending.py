@@ -1,5 +1,7 @@
 """What the pool lends, how much of it, and the place of a request that wants it."""
 
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -57,3 +59,38 @@ class Place(Generic[W]):
         self.model = model
         self.deadline = deadline
         self.worker: W | None = None
+
+
+class Waiting(Generic[W]):
+    """The places without a process, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._places: deque[Place[W]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, place: Place[W]) -> None:
+        self._places.append(place)
+
+    def remove(self, place: Place[W]) -> None:
+        """Does no harm to one that does not wait."""
+        if place in self._places:
+            self._places.remove(place)
+
+    def serve(self, worker: W) -> bool:
+        """Gives it to the first who wants such a one; whether there is somebody."""
+        for place in self._places:
+            if place.model == worker.model:
+                place.worker = worker
+                self._places.remove(place)
+                return True
+        return False
+
+    def unserved(self, starting: Mapping[str, int]) -> Iterator[str]:
+        """The models that are wanted, a time for each place, but for as many as start already."""
+        left = Counter(starting)
+        for place in self._places:
+            left[place.model] -= 1
+            if left[place.model] < 0:
+                yield place.model

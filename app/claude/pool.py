@@ -3,26 +3,22 @@
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Generic
 
 from app.claude import memory
 from app.claude.breaker import Breaker
-from app.claude.demand import Demand
+from app.claude.demand import Demand, Refill
 from app.claude.ending import Ending
 from app.claude.idle import Idle
 from app.claude.kept import Kept
-from app.claude.lending import Limits, Place, Pooled, W
+from app.claude.lending import Limits, Place, Pooled, W, Waiting
+from app.claude.watchdog import Watchdog
 from app.errors import PosternError, QueueFull, QueueTimeout, Resting, ShuttingDown
 
 log = logging.getLogger(__name__)
-
-
-# A start keeps a core busy for half a second. While another spare is there, it waits until the request that took one
-# has most likely had its first words.
-REFILL_AFTER_SECONDS = 1.0
 
 _LOOK_SECONDS = 1.0
 # After a fault that nobody has thought of.
@@ -46,19 +42,18 @@ class Pool(Generic[W]):
         self._limits = limits
         self._breaker = breaker or Breaker(clock=clock)
         self._clock = clock
-        self._free_memory = free_memory
         self._watch_seconds = watch_seconds
         self._changed = threading.Condition()
         self._demand = Demand(limits.warm, limits.warm_most)
         self._idle = Idle[W](Kept(limits.kept, limits.kept_seconds))
-        self._queue: deque[Place[W]] = deque()
+        self._refill = Refill()
+        self._queue = Waiting[W]()
         self._starting: Counter[str] = Counter()
         self._lent: set[W] = set()
         self._wiping: set[W] = set()  # they count as starting
         self._ending = Ending[W](self._changed)
+        self._watchdog = Watchdog(limits, self._idle, self._in_use, self._ending, free_memory)
         self._looked_at = float("-inf")
-        self._short_since: dict[str, float] = {}  # models whose spare ones were lent, until there are enough again
-        self._won = 0  # bytes that the last one held which was ended for want of memory, until there is more again
         self._started_once = False
         self._draining = False
         self._closed = False
@@ -125,8 +120,7 @@ class Pool(Generic[W]):
     def leave(self, place: Place[W]) -> None:
         """Gives the place up, and the process back if there is one. Twice does no harm."""
         with self._changed:
-            if place in self._queue:
-                self._queue.remove(place)
+            self._queue.remove(place)
             worker, place.worker = place.worker, None
         if worker is not None:
             self.take_back(worker)
@@ -159,7 +153,7 @@ class Pool(Generic[W]):
             self._closed = True
             self._over.set()
             self._changed.notify_all()
-            everyone = [*self._lent, *self._wiping, *self._idle.take_all()]
+            everyone = [*self._in_use(), *self._idle.take_all()]
         for worker in everyone:
             self.take_back(worker)
         with self._changed:
@@ -174,7 +168,7 @@ class Pool(Generic[W]):
                 "kept": len(self._idle.kept),
                 "ending": len(self._ending),
                 "waiting": len(self._queue),
-                "resident": sum(worker.resident for worker in [*self._lent, *self._wiping, *self._idle.workers()]),
+                "resident": sum(worker.resident for worker in [*self._in_use(), *self._idle.workers()]),
                 "most": self._limits.most,
             }
 
@@ -195,7 +189,7 @@ class Pool(Generic[W]):
         while worker := self._idle.take_spare(model):
             if self._is_usable(worker):
                 self._lent.add(worker)
-                self._short_since.setdefault(model, self._clock())
+                self._refill.lent(model, self._clock())
                 self._changed.notify_all()
                 return worker
         return None
@@ -213,7 +207,7 @@ class Pool(Generic[W]):
     def _line_up(self, place: Place[W]) -> None:
         if len(self._queue) >= self._limits.queue:
             raise QueueFull("Too many requests are waiting. Try again later.", retry_after=self._retry_after())
-        self._queue.append(place)
+        self._queue.add(place)
         self._changed.notify_all()
 
     def _refuse_if_hopeless(self, deadline: float) -> None:
@@ -252,7 +246,7 @@ class Pool(Generic[W]):
             self._drop_surplus()
             model = self._next_to_start()
             if model is None:
-                self._changed.wait(self._breaker.seconds_left or self._refill_in() or 5.0)
+                self._changed.wait(self._breaker.seconds_left or self._refill.next_in(self._clock()) or 5.0)
                 return
             self._starting[model] += 1
         self._start_one(model)
@@ -306,20 +300,17 @@ class Pool(Generic[W]):
         if self._closed:
             self._ending.begin(worker)
             return
-        for place in self._queue:
-            if place.model == worker.model:
-                place.worker = worker
-                self._lent.add(worker)
-                self._queue.remove(place)
-                return
-        self._idle.put_spare(worker, first=first)
+        if self._queue.serve(worker):
+            self._lent.add(worker)
+        else:
+            self._idle.put_spare(worker, first=first)
 
     def _next_to_reuse(self) -> W | None:
         """A kept process, for a request that waits; with `always` also in place of a spare one, while many are kept."""
         if self._closed:
             return None
-        models = [first] if (first := self._first_unserved()) else []
-        if self._spares_are_wiped and not self._draining and not self._won:
+        models = self._unserved()[:1]
+        if self._spares_are_wiped and not self._draining and not self._watchdog.memory_is_scarce:
             models += self._short_of_spares()
         found = (self._idle.kept.take_where(_may_serve(model), 1) for model in models)
         return next(chain.from_iterable(found), None)
@@ -335,41 +326,30 @@ class Pool(Generic[W]):
         """The model that most needs another process, if there is room for one. Makes room if it can."""
         if self._closed or self._breaker.is_open or (self._breaker.failing and self._starting.total()):
             return None
-        first = self._first_unserved()
+        unserved = self._unserved()
+        first = next(iter(unserved), None)
         if first and self._can_wipe_for(first):
             return None  # which is the sooner done
         if not self._has_room():
-            if first and len(self._ending) < self._unserved().total():
+            if first and len(self._ending) < len(unserved):
                 self._make_room(first)
             return None
-        if first or self._draining or self._won:
+        if first or self._draining or self._watchdog.memory_is_scarce:
             return first
         short = self._short_of_spares()
-        for model in self._short_since.keys() - short:
-            del self._short_since[model]
+        self._refill.only(short)
         if self._spares_are_wiped:
             short = [model for model in short if not self._can_wipe_for(model)]
-        return next((model for model in short if not self._spare(model) or not self._refill_of(model)), None)
+        now = self._clock()
+        return next((m for m in short if not self._spare(m) or not self._refill.due_in(m, now)), None)
 
-    def _unserved(self) -> Counter[str]:
-        """Requests that wait, for each model, and for which nothing starts yet."""
-        return Counter(place.model for place in self._queue) - self._starting
-
-    def _first_unserved(self) -> str | None:
-        unserved = self._unserved()
-        return next((place.model for place in self._queue if unserved[place.model]), None)
+    def _unserved(self) -> list[str]:
+        """The models of the requests that wait and for which nothing starts yet."""
+        return list(self._queue.unserved(self._starting))
 
     def _short_of_spares(self) -> list[str]:
         now = self._clock()
         return [m for m in reversed(self._demand.models()) if self._spare(m) < self._demand.spares(m, now)]
-
-    def _refill_of(self, model: str) -> float:
-        """Seconds until then."""
-        return max(0.0, self._short_since.get(model, float("-inf")) + REFILL_AFTER_SECONDS - self._clock())
-
-    def _refill_in(self) -> float:
-        """Seconds until the next one; 0 for none."""
-        return min(filter(None, map(self._refill_of, self._short_since)), default=0.0)
 
     def _spare(self, model: str) -> int:
         return self._idle.spare(model) + self._starting[model]
@@ -410,34 +390,13 @@ class Pool(Generic[W]):
         while not self._over.wait(self._watch_seconds):
             try:
                 with self._changed:
-                    self._drop_large()
-                    self._make_memory()
+                    if self._watchdog.look():
+                        self._changed.notify_all()
             except Exception:  # such as no descriptor left to look with; the next look may succeed
                 log.exception("the memory of the claude processes could not be looked at")
 
-    def _drop_large(self) -> None:
-        self._retire_all(self._idle.take_where(lambda worker: worker.resident > self._limits.process_bytes))
-        for worker in [*self._lent, *self._wiping]:
-            if worker.resident > 2 * self._limits.process_bytes:
-                log.error("a claude process was killed: it held %d MB", worker.resident >> 20)
-                worker.kill()
-
-    def _make_memory(self) -> None:
-        """One a look: what it held is free only when it has ended. No spare one takes its place until there is more."""
-        free = self._free_memory()
-        if self._won and free >= self._limits.reserve_bytes + self._won:
-            self._won = 0
-            self._changed.notify_all()
-        if free >= self._limits.reserve_bytes or self._ending:
-            return
-        if self._idle.kept:
-            out = self._idle.kept.take_longest()
-        elif spare := self._idle.take_first_spare(self._idle.spares()):
-            out = spare
-        else:
-            return
-        self._won = max(1, out.resident)
-        self._ending.begin(out)
+    def _in_use(self) -> list[W]:
+        return [*self._lent, *self._wiping]
 
     # Ending.
 
