@@ -149,8 +149,7 @@ def test_one_request_more_than_may_run_is_told_to_come_back(gateway: Gateway, pa
         connection.sendall(head(10))  # and keeps its body back
     try:
         with gateway.http() as client:
-            refused = lambda: client.post(path, json={}).status_code == 503  # noqa: E731
-            wait_until(refused, 5, "it is refused")
+            wait_until(lambda: client.post(path, json={}).status_code == 503, 5, "it is refused")
             told = client.post(path, json={})
             assert told.headers["retry-after"] == "1"
             assert told.json()["error"].get("code", "too_many_requests") == "too_many_requests"

@@ -105,12 +105,16 @@ def test_a_start_that_is_wrong_starts_nothing(admin: Admin, body: dict[str, Any]
 
 def test_a_second_way_to_sign_in_has_answered_too(gateway: Gateway, admin: Admin):
     """Nobody looks meanwhile, and the test question is answered before the watch's next round."""
-    for number, (method, text) in enumerate((("claudeai", CODE), ("api_key", KEY)), 1):
+
+    def succeeded() -> int:
+        return gateway.log.read_text().count(": succeeded")
+
+    before = succeeded()
+    for number, (method, text) in enumerate((("claudeai", CODE), ("api_key", KEY)), before + 1):
         admin.call("POST", "/admin/api/login", {"method": method})
         reaches(admin, "awaiting_code")
-        before = gateway.log.read_text().count(": succeeded")
         admin.call("POST", "/admin/api/login/code", {"code": text})
-        wait_until(lambda: gateway.log.read_text().count(": succeeded") > before, 30, f"sign-in {number} succeeds")  # noqa: B023
+        wait_until(lambda number=number: succeeded() >= number, 30, f"the sign-in by {method} succeeds")
         assert admin.call("GET", "/admin/api/login").json()["state"] == "succeeded"
 
 

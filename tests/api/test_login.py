@@ -53,11 +53,16 @@ def test_a_login_made_beside_the_gateway_is_taken_and_its_removal_noticed(tmp_pa
 
 def sign_in_by_key(gateway, admin, key):
     before = gateway.log.read_text().count("sign-in by api_key: ")
+
+    def told():
+        return admin.script("GET", "/admin/api/login").json()
+
+    def ended():
+        return gateway.log.read_text().count("sign-in by api_key: ") > before + 1
+
     admin.script("POST", "/admin/api/login", {"method": "api_key"})
-    told = lambda: admin.script("GET", "/admin/api/login").json()  # noqa: E731
     wait_until(lambda: told()["state"] == "awaiting_code", 15, "a key is waited for")
     admin.script("POST", "/admin/api/login/code", {"code": key})
-    ended = lambda: gateway.log.read_text().count("sign-in by api_key: ") > before + 1  # noqa: E731
     wait_until(ended, 60, "the sign-in ends")
     return told()
 

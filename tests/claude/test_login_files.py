@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,29 +149,41 @@ def test_what_else_the_volume_holds_stays(places: Installation):
     assert login_files.read(places.config_dir / ".credentials.json") == {"mcpOAuth": {"server": "x"}}
 
 
-KILLED = textwrap.dedent("""
-    import os, sys
-    from pathlib import Path
-    from app.claude import login_files
-    folder, own, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    steps = 0
-    def count(event, arguments):
-        global steps
-        if event in ("open", "os.rename", "os.remove"):
-            steps += 1
-            if steps == step:
-                os.kill(os.getpid(), 9)
-    sys.addaudithook(count)
-    login_files.paste("token", "sk-ant-oat01-new", folder, own)
-""")
+KILLED = """
+import os, sys
+from pathlib import Path
+from app.claude import login_files
+folder, own, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+{before}
+steps = 0
+def count(event, arguments):
+    global steps
+    if event in ("open", "os.rename", "os.remove"):
+        steps += 1
+        if steps == step:
+            os.kill(os.getpid(), 9)
+sys.addaudithook(count)
+{act}
+"""
+PASTE = KILLED.format(before="", act='login_files.paste("token", "sk-ant-oat01-new", folder, own)')
+REFUSE = """
+before = login_files.Before(folder, own)
+login_files.paste("token", "sk-ant-oat01-refused", folder, own)
+before.another_is_stored()
+"""
+PUT_BACK = KILLED.format(before=REFUSE, act="before.put_back()")
+
+
+def status_of(program: str, places: Installation, step: int) -> int:
+    command = [sys.executable, "-c", program, str(places.config_dir), str(places.own_config), str(step)]
+    return subprocess.run(command, cwd=ROOT, check=False, timeout=30).returncode
 
 
 def test_a_paste_that_is_killed_at_any_step_leaves_one_login_whole(places: Installation):  # threats 34, 38
     killed = 0
     for step in range(1, 60):
         subscription(places)
-        command = [sys.executable, "-c", KILLED, str(places.config_dir), str(places.own_config), str(step)]
-        done = subprocess.run(command, cwd=ROOT, check=False, timeout=30).returncode
+        done = status_of(PASTE, places, step)
         assert credentials(places) in (login_files.LOGIN, login_files.PASTED)
         if done == 0:
             break
@@ -184,26 +195,6 @@ def test_a_paste_that_is_killed_at_any_step_leaves_one_login_whole(places: Insta
     assert with_login(places).passed == {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-new"}
 
 
-PUT_BACK_KILLED = textwrap.dedent("""
-    import os, sys
-    from pathlib import Path
-    from app.claude import login_files
-    folder, own, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    before = login_files.Before(folder, own)
-    login_files.paste("token", "sk-ant-oat01-refused", folder, own)
-    before.another_is_stored()
-    steps = 0
-    def count(event, arguments):
-        global steps
-        if event in ("open", "os.rename", "os.remove"):
-            steps += 1
-            if steps == step:
-                os.kill(os.getpid(), 9)
-    sys.addaudithook(count)
-    before.put_back()
-""")
-
-
 @pytest.mark.parametrize("login", [subscription, api_key])
 def test_a_putting_back_that_is_killed_at_any_step_leaves_one_login_whole(
     places: Installation, login: Callable
@@ -211,8 +202,7 @@ def test_a_putting_back_that_is_killed_at_any_step_leaves_one_login_whole(
     (name, variables), killed = LOGINS[login], 0
     for step in range(1, 60):
         login(places)
-        command = [sys.executable, "-c", PUT_BACK_KILLED, str(places.config_dir), str(places.own_config), str(step)]
-        done = subprocess.run(command, cwd=ROOT, check=False, timeout=30).returncode
+        done = status_of(PUT_BACK, places, step)
         refused = (login_files.PASTED, {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-refused"})
         assert (credentials(places), with_login(places).passed) in ((name, variables), refused)
         if done == 0:

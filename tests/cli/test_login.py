@@ -65,8 +65,11 @@ def test_a_gateway_that_runs_takes_the_login_and_its_end(tmp_path: Path, sandbox
         with gateway.http() as client:
             wait_until(lambda: client.get("/health/ready").status_code == 200, 10, "the gateway is ready")
         with administrator(gateway) as admin:
-            told = lambda: admin.script("GET", "/admin/api/status").json()["auth"]["state"]  # noqa: E731
-            wait_until(lambda: told() == "connected", 10, "the gateway knows of the shell's question")
+            wait_until(
+                lambda: admin.script("GET", "/admin/api/status").json()["auth"]["state"] == "connected",
+                10,
+                "the gateway knows of the shell's question",
+            )
         assert gateway.chat('[[sandbox: {"words": 2}]]').json()["choices"][0]["message"]["content"] == "w0 w1"
         told = state(shell)["auth"]
         assert (told["state"], told["account"], told["method"]) == ("connected", EMAIL, "subscription")
@@ -164,5 +167,5 @@ def test_the_last_good_copy_is_brought_back(tmp_path: Path, sandbox: Sandbox):  
         shell.run(*fix.split())
         assert file.read_bytes() == good
         # A spare process may have read the broken file; it is ended with the request that it fails.
-        asked = lambda: gateway.chat('[[sandbox: {"words": 2}]]').status_code == 200  # noqa: E731
-        wait_until(asked, 20, "the restored login answers")
+        question = '[[sandbox: {"words": 2}]]'
+        wait_until(lambda: gateway.chat(question).status_code == 200, 20, "the restored login answers")

@@ -116,7 +116,10 @@ def test_where_no_socket_passes_a_page_that_is_closed_takes_its_sign_in_along(
     expect(page.get_by_role("heading", name="Sign in at Anthropic and paste the code")).to_be_visible()
     time.sleep(COMES_BACK_SECONDS + 1)
     script = Admin(gateway)
-    state = lambda: script.script("GET", "/admin/api/login").json()["state"]  # noqa: E731
+
+    def state():
+        return script.script("GET", "/admin/api/login").json()["state"]
+
     assert state() == "awaiting_code"
     page.goto(f"{proxy.at_root}/admin")
     wait_until(lambda: state() == "idle", COMES_BACK_SECONDS + 5, "the sign-in is given up")
