@@ -195,7 +195,7 @@ def _beside_litellm(middle: dict[tuple[str, str], float], added: dict[str, float
 
 
 def _against(added: float) -> str:
-    return f"{abs(added):.1f} ms {'more' if added > 0 else 'less'} than the warm process by itself"
+    return f"{abs(added):.1f} ms {'more' if added > 0 else 'less'} than the warm process in the same round"
 
 
 def _bars(state: State, middle: dict[tuple[str, str], float]) -> Bars:

@@ -181,7 +181,7 @@ def _relay(completion: Completion, answer: Answer, carry: Callable[[Passage], No
     def encode(events: list[StreamEvent]) -> bytes:
         return b"".join([answer.encode(0, event) for event in events])
 
-    return Relay(connection, carry, completion.deltas, encode).run
+    return Relay(connection, carry, completion.deltas, encode, completion.reader_is_slow).run
 
 
 def _chunks(

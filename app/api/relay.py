@@ -155,11 +155,13 @@ class Relay:
         carry: Callable[[Passage], None],
         deltas: Callable[[], Source | None],
         encode: Encode,
+        client_is_slow: Callable[[], None],
     ):
         self._connection = connection
         self._carry = carry
         self._deltas = deltas
         self._encode = encode
+        self._client_is_slow = client_is_slow
 
     def run(self) -> bool:
         """Sends what comes for a while; False when nothing was sent.
@@ -183,6 +185,7 @@ class Relay:
         if passage.error:
             raise passage.error
         if passage.unsent:
+            self._client_is_slow()
             self._connection.sendall(passage.unsent)
         return passage.sent
 

@@ -57,8 +57,10 @@ class Completion:
     def __init__(self, pool: Lender, order: Order, n: int, patience: Patience, witness: Witness | None = None):
         self._turns: list[Turn] = []
         keys = Keys(order.owner, order.model, order.prompt)
-        self._choices = [_Choice(pool, order, keys, patience, index, self._turns) for index in range(n)]
         self._alone = n == 1
+        self._choices = [
+            _Choice(pool, order, keys, patience, index, self._turns, ahead=not self._alone) for index in range(n)
+        ]
         told = [_told(choice.batches(), witness) for choice in self._choices]
         self._batches = told[0] if self._alone else _merged(told)
 
@@ -77,6 +79,11 @@ class Completion:
     def deltas(self) -> Deltas | None:
         """Of a single choice, between two batches: see Turn.deltas."""
         return self._turns[-1].deltas() if self._alone and self._turns else None
+
+    def reader_is_slow(self) -> None:
+        """Of a single choice: the CLI may get ahead, and is to send nothing more than this answer."""
+        if self._turns:
+            self._turns[-1].forbid_further_requests()
 
     def cancel(self) -> None:
         """Interrupts what still runs: its upstream connections close."""
@@ -99,13 +106,24 @@ def _told(choice: Generator[Batch, None, None], witness: Witness | None) -> Gene
 class _Choice:
     """One answer, on the process that holds the conversation already, else on a fresh one."""
 
-    def __init__(self, pool: Lender, order: Order, keys: Keys, patience: Patience, index: int, turns: list[Turn]):
+    def __init__(
+        self,
+        pool: Lender,
+        order: Order,
+        keys: Keys,
+        patience: Patience,
+        index: int,
+        turns: list[Turn],
+        *,
+        ahead: bool,
+    ):
         self._pool = pool
         self._order = order
         self._keys = keys
         self._patience = patience
         self._index = index
         self._turns = turns  # of all choices
+        self._ahead = ahead  # of the reader, the CLI may be
         self._asked: Callable[[], bool] = lambda: False  # whether upstream has been, by this one
         self.queued = False
 
@@ -147,7 +165,7 @@ class _Choice:
             self._pool.leave(place)
 
     def _turn(self, place: Place[Worker], worker: Worker, *, goes_on: bool) -> Generator[Batch, None, None]:
-        turn = Turn(worker, self._order.prompt, self._patience, goes_on=goes_on)
+        turn = Turn(worker, self._order.prompt, self._patience, goes_on=goes_on, ahead=self._ahead)
         self._turns.append(turn)
         self._asked = lambda: turn.asked
         for events in turn.events():

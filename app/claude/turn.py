@@ -62,7 +62,7 @@ class Patience:
 class Turn:
     """Iterate `events()`; each item is a batch that arrived together, empty when a tick brought nothing.
 
-    `goes_on`: the process holds all but the last message already.
+    `goes_on`: the process holds all but the last message already. `ahead`: the CLI may be far ahead of who iterates.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Turn:
         patience: Patience,
         *,
         goes_on: bool = False,
+        ahead: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ):
@@ -88,8 +89,9 @@ class Turn:
         self._begun_at = self._heard_at = clock()
         self._started = False  # a message_start was given
         self._stop_reason: str | None = None
-        self._empty = True  # no content came yet: after an empty answer, too, the CLI goes on
-        self._cut_off = CutOff(prompt.parameters)
+        self._silent = True  # no delta came yet
+        self._blank = True  # and none with something to see: after such an answer, too, the CLI goes on
+        self._cut_off = CutOff(prompt.parameters, ahead=ahead)
         self._forbidden = False  # to go on upstream by itself
         self._done = False
         self._failing_since: float | None = None
@@ -111,7 +113,7 @@ class Turn:
             batch = [event for line in lines for event in self._interpret(line)]
             if batch or not lines:
                 yield batch
-                self._forbid_further_requests()
+                self._forbid_where_needed()
             if lines:
                 # Again when the batch is taken: a reader that is slow makes no silence of the CLI's.
                 self._heard_at = self._clock()
@@ -122,11 +124,11 @@ class Turn:
         To be called between two items of `events()`, and read in another thread. None while there is nothing that could
         be read so. Raises CliTimeout.
         """
-        if self._empty or self._done:
+        if self._silent or self._done:
             return None
         self._heard_at = self._clock()
         self._check_time()
-        self._forbid_further_requests()
+        self._forbid_where_needed()
         tap = self._process.tap(_is_delta)
         return None if tap is None else Deltas(tap, None if self._forbidden else self._cut_off)
 
@@ -156,10 +158,11 @@ class Turn:
                 self._started = True
                 self._failing_since = None
                 self._stop_reason = None
-                self._empty = True
+                self._silent = self._blank = True
                 self.answer = []
             case "content_block_delta":
-                self._empty = False
+                self._silent = False
+                self._blank = self._blank and not _is_visible(event["delta"])
             case "message_delta":
                 yield event
                 if self._ends_here(event.get("delta", {}).get("stop_reason")):
@@ -173,9 +176,14 @@ class Turn:
                 self.waits_for_question = bool(self.answer) and self._stop_reason in _ANSWERED
         yield event
 
-    def _forbid_further_requests(self) -> None:
+    def _forbid_where_needed(self) -> None:
         """Where it may be needed, and not before the first words are on their way: it costs the CLI milliseconds."""
-        if self._forbidden or self._empty or self._done or not self._cut_off.may_come:
+        if not self._silent and not self._done and self._cut_off.may_come:
+            self.forbid_further_requests()
+
+    def forbid_further_requests(self) -> None:
+        """By the CLI itself, behind this answer. To be called when whoever reads it is slow; twice does no harm."""
+        if self._forbidden:
             return
         self._forbidden = True
         with suppress(CliCrashed):  # what it wrote before its end still counts; the next read tells of the end
@@ -186,10 +194,14 @@ class Turn:
         self._stop_reason = stop_reason
         if stop_reason == "tool_use" and self._calls_reach_us():
             self.waits_for_results = True
-        elif stop_reason and (stop_reason not in _ANSWERED or self._empty):
+        elif stop_reason and (stop_reason not in _ANSWERED or self._is_blank()):
             self._process.kill()
             self._done = True
         return self._done
+
+    def _is_blank(self) -> bool:
+        """Deltas that were read in another thread stand in the answer."""
+        return self._blank and not any(map(_is_visible, self.answer))
 
     def _calls_reach_us(self) -> bool:
         """The CLI answers a call of a tool that nobody offered by itself, and goes on."""
@@ -249,3 +261,13 @@ class Deltas:
 
 def _is_delta(line: Line) -> bool:
     return isinstance(line, StreamEventLine) and line.event.get("type") == "content_block_delta"
+
+
+def _is_visible(part: Block) -> bool:
+    """Of a block, or a delta of one: what the CLI takes for an answer."""
+    match part["type"]:
+        case "text" | "text_delta":
+            return bool(part["text"].strip())
+        case "thinking" | "thinking_delta" | "signature_delta" | "redacted_thinking":
+            return False
+    return True

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import msgspec
+
 from app.claude import abilities, conversation, memory, tools
 from app.claude.abilities import Abilities
 from app.claude.account import credentials, hide_person, with_login
@@ -180,6 +182,8 @@ class Worker:
         if not self.await_settled(_WIPE_SECONDS):
             raise CliTimeout("The claude CLI did not end its turn in time.", detail=f"pid {self.pid}")
         self._let_turn_end()
+        if self._tools.called:  # meanwhile
+            raise CliRefused("The claude CLI cannot forget this conversation.", detail=f"pid {self.pid}")
         self._process.begin_anew()
         self._tools.offer(())
         listed = self._tools.listed
@@ -266,7 +270,7 @@ class Worker:
 
         Each costs the CLI 3 milliseconds of processor.
         """
-        if self._may_ask and body == self._told:
+        if self._may_ask and _same(body, self._told):
             return []
         line = conversation.request_body(request_id, body, further=not self._may_ask)
         self._told, self._may_ask = body, True
@@ -327,3 +331,12 @@ class Worker:
                         raise CliRefused("The claude CLI refused its configuration.", detail=line.response.error)
                     answers[line.response.request_id] = line.response.response or {}
         return answers
+
+
+def _same(body: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """Also to upstream, to which true is not 1, and the order of a schema's members matters.
+
+    But for the tools, which may be long: they are part of the conversation (continuity).
+    """
+    written, had = ({name: value for name, value in each.items() if name != "tools"} for each in (body, told))
+    return body == told and msgspec.json.encode(written) == msgspec.json.encode(had)

@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from functools import partial
 
 import pytest
 
@@ -158,28 +159,34 @@ def test_thinking_is_off_and_nothing_of_the_clis_own_is_added(gateway, sandbox):
 
 # A model needs some milliseconds from the first event to the last; see app/claude/turn.py.
 @pytest.mark.parametrize(
-    ("behaviour", "finish_reason"),
+    ("behaviour", "said", "finish_reason"),
     [
-        ({"words": 3}, "stop"),
-        ({"words": 3, "stop": "max_tokens"}, "length"),
-        ({"words": 3, "stop": "refusal"}, "content_filter"),
-        ({"words": 3, "stop": "model_context_window_exceeded"}, "length"),
+        ({"words": 3}, "w0 w1 w2", "stop"),
+        ({"words": 3, "stop": "max_tokens"}, "w0 w1 w2", "length"),
+        ({"words": 3, "stop": "refusal"}, "w0 w1 w2", "content_filter"),
+        ({"words": 3, "stop": "model_context_window_exceeded"}, "w0 w1 w2", "length"),
+        ({"chunks": ["\n"]}, "\n", "stop"),  # to the CLI these are no answer
+        ({"chunks": ["\n", "\n"]}, "\n\n", "stop"),
     ],
 )
+@pytest.mark.parametrize("max_tokens", [14, 64_000])
 @pytest.mark.parametrize("stream", [False, True])
-def test_one_upstream_call_whatever_ended_the_answer(gateway, sandbox, behaviour, finish_reason, stream):
-    marker = f"ended {finish_reason} {behaviour} {stream}"
+def test_one_upstream_call_whatever_ended_the_answer(
+    gateway, sandbox, behaviour, said, finish_reason, max_tokens, stream
+):
+    marker = f"ended {finish_reason} {behaviour} {max_tokens} {stream}"
     before = len(sandbox.messages())
     with gateway.openai() as client:
         messages = [{"role": "user", "content": f"{marker} {script(delta_delay=0.02, **behaviour)}"}]
+        asked = partial(client.chat.completions.create, model="sonnet", messages=messages, max_tokens=max_tokens)
         if stream:
-            chunks = list(client.chat.completions.create(model="sonnet", messages=messages, stream=True))
-            said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+            chunks = list(asked(stream=True))
+            found = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
             reason = chunks[-1].choices[0].finish_reason
         else:
-            answer = client.chat.completions.create(model="sonnet", messages=messages)
-            said, reason = answer.choices[0].message.content, answer.choices[0].finish_reason
-    assert (said, reason) == ("w0 w1 w2", finish_reason)
+            answer = asked()
+            found, reason = answer.choices[0].message.content, answer.choices[0].finish_reason
+    assert (found, reason) == (said, finish_reason)
     time.sleep(0.3)  # a second call would come within this time
     assert len(sandbox.messages()) == before + 1
 

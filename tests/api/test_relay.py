@@ -70,7 +70,7 @@ def encode(events: list[Any]) -> bytes:
 
 
 def relay(ours: socket.socket, source: Source, carry: Callable[[Passage], None]) -> Relay:
-    return Relay(ours, carry, lambda: source, encode)
+    return Relay(ours, carry, lambda: source, encode, lambda: None)
 
 
 def test_what_comes_together_is_a_chunk(ends, thread):
@@ -95,7 +95,7 @@ def test_nothing_sent_is_told(ends, thread):
 
 def test_where_nothing_can_be_read_so_nothing_is_carried(ends):
     ours, _ = ends
-    assert Relay(ours, pytest.fail, lambda: None, pytest.fail).run() is False
+    assert Relay(ours, pytest.fail, lambda: None, pytest.fail, pytest.fail).run() is False
 
 
 @pytest.mark.parametrize("said", [(), ("a",)])
@@ -166,7 +166,10 @@ def test_what_a_slow_client_does_not_take_at_once_is_sent_by_the_caller_and_noth
         thread.carry(passage)
         reader.append(ThreadPoolExecutor(1).submit(read))
 
-    assert Relay(ours, slowly, lambda: source, lambda events: large.encode()).run() is True
+    told: list[str] = []
+    slow = Relay(ours, slowly, lambda: source, lambda events: large.encode(), lambda: told.append("slow"))
+    assert slow.run() is True
+    assert told == ["slow"]
     assert reader[0].result() == b"800000\r\n" + large.encode() + b"\r\n"
     assert source.reads == 1
 
@@ -174,7 +177,7 @@ def test_what_a_slow_client_does_not_take_at_once_is_sent_by_the_caller_and_noth
 def test_a_client_that_does_not_read_is_given_up_after_the_time_of_its_connection(ends, thread):
     ours, _ = ends
     with pytest.raises(TimeoutError):
-        Relay(ours, thread.carry, lambda: Source("large"), lambda events: b"a" * 8 * MEGABYTE).run()
+        Relay(ours, thread.carry, lambda: Source("large"), lambda events: b"a" * 8 * MEGABYTE, lambda: None).run()
 
 
 def test_a_client_that_leaves_is_missed_at_once_also_while_nothing_is_said(ends, thread):

@@ -224,7 +224,7 @@ def test_choices_have_each_a_process_of_its_own_and_are_told_apart(n: int, compl
     assert sorted(said.values()) == [f"<{number}>" for number in range(n)]
     assert set(lender.back) == set(workers)
     assert len(lender.back) == n
-    assert all(len(worker.written) == 1 for worker in workers)
+    assert all(len(worker.written) == 2 for worker in workers)  # the question, and that no further one is meant
 
 
 def test_a_completion_is_over_when_its_last_choice_is(complete):

@@ -311,32 +311,72 @@ def test_an_answer_without_content_kills_the_process_and_is_whole(before: list[L
     assert (process.killed, process.steps_left) == (1, 1)
 
 
-def test_the_process_is_told_once_to_make_no_further_request_when_the_answer_could_be_cut_off():
-    process = ScriptedProcess([START, text("a")], [text("b")], [START, text("abc")], [text("c"), delta(), STOP])
+def test_the_process_is_told_once_to_make_no_further_request():
+    process = ScriptedProcess([START, text("a")], [START, text("a"), delta(), STOP])
     list(turn(process).events())
-    assert process.log == [["control", "user 0"], "read", "read", "forbidden", "read", "read"]
+    assert process.log == [["control", "user 0"], "read", "forbidden", "read"]
+
+
+LONG = replace(prompt(), parameters={})
+MUCH = "a" * 990
 
 
 def test_an_answer_that_is_far_from_any_limit_costs_the_process_no_setting():
-    process = ScriptedProcess([START, text("a")], [text("a" * 1000)], [delta(), STOP])
-    list(turn(process, replace(prompt(), parameters={})).events())
+    process = ScriptedProcess([START, text("a")], [text(MUCH)], [delta(), STOP])
+    list(turn(process, LONG).events())
     assert process.log == [["control", "user 0"], "read", "read", "read"]
 
 
-def test_a_reader_of_deltas_gives_them_back_when_the_answer_could_be_cut_off():
-    process = ScriptedProcess([START, text("a")], [text("b")], [text("c")], [text("d")], [delta(), STOP])
-    asked = turn(process)
+def test_a_long_answer_does():
+    process = ScriptedProcess([START, text("a")], [text(MUCH)], [text("a" * 10)], [text("a")], [delta(), STOP])
+    list(turn(process, LONG).events())
+    assert process.log == [["control", "user 0"], *["read"] * 3, "forbidden", *["read"] * 2]
+
+
+def test_a_reader_of_deltas_gives_them_back_when_the_answer_gets_long():
+    process = ScriptedProcess([START, text("a")], [text(MUCH)], [text("a" * 10)], [text("d")], [delta(), STOP])
+    asked = turn(process, LONG)
     found = asked.events()
     next(found)
     deltas = asked.deltas()
-    assert deltas.read()
+    assert [len(deltas.read()) for _ in range(2)] == [1, 1]
     assert deltas.read() is None
     assert "forbidden" not in process.log
     deltas = asked.deltas()
     assert process.log[-1] == "forbidden"
-    assert len(list(iter(deltas.read, None))) == 2
+    assert len(list(iter(deltas.read, None))) == 1
     list(found)
     assert process.log.count("forbidden") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "act"),
+    [({"ahead": True}, lambda asked: None), ({}, Turn.forbid_further_requests)],
+    ids=["ahead", "slow"],
+)
+def test_so_does_one_whose_reader_may_be_far_behind(options: dict[str, bool], act: Callable[[Turn], None]):
+    process = ScriptedProcess([START, text("a")], [delta(), STOP])
+    asked = Turn(process, LONG, PATIENCE, clock=process.clock, wall_clock=lambda: NOON, **options)
+    found = asked.events()
+    next(found)
+    act(asked)
+    list(found)
+    assert process.log == [["control", "user 0"], "read", "forbidden", "read"]
+
+
+@pytest.mark.parametrize("said", [["\n"], [" ", "\n\n"]], ids=str)
+@pytest.mark.parametrize("stop_reason", ["end_turn", "stop_sequence"])
+def test_a_blank_answer_counts_as_none(said: list[str], stop_reason: str):
+    process = ScriptedProcess([START, *map(text, said), delta(stop_reason), STOP])
+    list(turn(process, LONG).events())
+    assert process.killed == 1
+
+
+@pytest.mark.parametrize("block", [{"type": "text", "text": " a"}, {"type": "tool_use", "name": "x"}], ids=str)
+def test_what_was_read_elsewhere_of_an_answer_counts_too(block: dict[str, Any]):
+    process = ScriptedProcess([START, text("\n"), AssistantLine(AssistantMessage("claude-x", [block])), delta(), STOP])
+    list(turn(process, LONG).events())
+    assert process.killed == 0
 
 
 # ---- what is written, and when

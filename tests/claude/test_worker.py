@@ -54,6 +54,10 @@ def test_a_process_is_given_no_setting_that_it_has(tmp_path: Path):
         asked.settle()
         assert asked.await_settled(GONE_SECONDS)
         assert told(asked.reconfigure(nothing)) == [{body: usual}]
+        for schema in ({"a": 1, "b": True}, {"b": True, "a": 1}, {"b": 1, "a": 1}, {"b": 1.0, "a": 1}):
+            asking = replace(nothing, parameters={"metadata": schema})
+            assert len(asked.reconfigure(asking)) == 1
+            assert asked.reconfigure(asking) == []
 
 
 def test_one_that_waits_for_results_is_not_asked_to_end(tmp_path: Path):
