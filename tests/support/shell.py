@@ -1,6 +1,7 @@
 """The operator's shell as its own process: `python -m app.cli`."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ class Shell:
             dimensions=(50, 1000),
             encoding="utf-8",
             timeout=60,
+            preexec_fn=_hear_signals,
         )
 
 
@@ -57,3 +59,9 @@ def shell_of(directory: Path, **environ: Any) -> Shell:
         "GATEWAY_CLAUDE_BIN": str(ROOT / PLACES["2.1.330"]),
     }
     return Shell(own | environ)
+
+
+def _hear_signals() -> None:
+    """As a program on a terminal does. They are ignored, by heirs too, where the tests run in the background."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
