@@ -16,7 +16,7 @@ _HOW = (
 )
 
 
-def measure(directory: Path, idle: int, requests: int, loads: int, streams: int = 20) -> Section:
+def measure(directory: Path, idle: int, requests: int, loads: int, streams: int = 60) -> Section:
     section = Section("The server by itself", _HOW, ("what", "measured"))
     _idle_connections(section, directory, idle, requests, streams)
     for name, load in list(LOADS.items())[:loads]:
