@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     logging.getLogger("app").setLevel(settings.log_level.upper())
     app = Flask(__name__)
     crowd.register(app, settings.http.requests)
-    app.wsgi_app = TrustedProxies(app.wsgi_app, networks(settings.trusted_proxies))  # type: ignore[method-assign]
+    app.wsgi_app = TrustedProxies(app.wsgi_app, networks(settings.trusted_proxies))  # type: ignore[method-assign]  # Flask's own way
     running = build(settings)
     app.extensions[EXTENSION] = running
     app.config.update(

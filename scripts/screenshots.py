@@ -40,7 +40,7 @@ def gateway_and_sandbox(folder: Path) -> Iterator[tuple[Gateway, Sandbox]]:
     """The login's folder is a mount of its own, as it should be."""
     config = folder / "claude-auth"
     config.mkdir(mode=0o700)
-    subprocess.run(["mount", "--bind", config, config], check=True)  # noqa: S607
+    subprocess.run(["mount", "--bind", config, config], check=True)  # noqa: S607  # the system's own
     more = {
         "GATEWAY_CLAUDE_CONFIG_DIR": str(config),
         "GATEWAY_TRUSTED_HOSTS": HOST,
@@ -144,7 +144,7 @@ def main() -> None:
     if sys.argv[1:] != ["inside"]:
         # A space of its own for the mount; it goes with the processes in it.
         again = ["unshare", "-rm", sys.executable, "-m", "scripts.screenshots", "inside"]
-        os.execvp("unshare", again)  # noqa: S606, S607
+        os.execvp("unshare", again)  # noqa: S606, S607  # the system's own
     FOLDER.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="postern-"))
     try:
@@ -153,7 +153,7 @@ def main() -> None:
             take_all(page, gateway)
             browser.close()
     finally:
-        subprocess.run(["umount", folder / "claude-auth"], check=False)  # noqa: S607
+        subprocess.run(["umount", folder / "claude-auth"], check=False)  # noqa: S607  # as above
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -47,7 +47,8 @@ def _kept() -> dict[str, Any]:
 def _document() -> dict[str, Any]:
     kept = _kept()
     if "document" not in kept:
-        kept["document"] = services().off_loop(document, current_app._get_current_object())  # type: ignore[attr-defined]
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy has it, its type does not
+        kept["document"] = services().off_loop(document, app)
     told: dict[str, Any] = kept["document"]
     return told
 

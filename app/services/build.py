@@ -38,9 +38,6 @@ def build(settings: Settings) -> Services:
     sessions = Sessions(ground.database, settings.session.idle, settings.session.absolute)
     responses = KeptResponses()
     bounds = limits(settings)
-    throttle = Throttle()
-    for session in sessions.list():
-        throttle.succeeded(session.address)  # where the password was right before, others' guesses keep nobody waiting
     running = Services(
         catalogue=ground.catalogue,
         installation=ground.installation,
@@ -61,7 +58,7 @@ def build(settings: Settings) -> Services:
         administrators=administrators,
         password_is_right=PasswordCheck(administrators.verify, partial(_stored_password, ground.database), off_loop),
         sessions=sessions,
-        throttle=throttle,
+        throttle=_throttle(sessions),
         first_run=FirstRun(ground.database),
         audit=Audit(ground.data_dir / "audit.jsonl", ground.database),
         secret_key=ground.secret_key,
@@ -75,6 +72,14 @@ def build(settings: Settings) -> Services:
     _warn_of_ignored_key(settings, keys)
     _offer_first_run(running, settings)
     return running
+
+
+def _throttle(sessions: Sessions) -> Throttle:
+    """Where the password was right before, the guesses of others keep nobody waiting."""
+    throttle = Throttle()
+    for session in sessions.list():
+        throttle.succeeded(session.address)
+    return throttle
 
 
 def _stored_password(database: Database) -> list[tuple[str, ...]]:

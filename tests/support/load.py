@@ -28,7 +28,8 @@ class Memory:
 
 def memory(pid: int) -> Memory:
     told = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    rss, pss = (int(re.search(rf"^{name}:\s+(\d+)", told, re.MULTILINE)[1]) / 1024 for name in ("Rss", "Pss"))  # type: ignore[index]
+    found = (re.findall(rf"^{name}:\s+(\d+)", told, re.MULTILINE) for name in ("Rss", "Pss"))
+    rss, pss = (int(kilobytes) / 1024 for (kilobytes,) in found)
     return Memory(rss, pss)
 
 

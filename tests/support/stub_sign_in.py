@@ -95,7 +95,7 @@ ACTIONS = {
 
 
 def ignore_signals() -> None:
-    import signal  # noqa: PLC0415
+    import signal  # noqa: PLC0415  # not needed by most
 
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -93,7 +93,7 @@ def test_a_login_that_cannot_answer_a_question_is_no_success(make: Callable[...,
 
 def test_a_fault_in_the_test_question_is_told_and_logged(make: Callable[..., Wizard], caplog: pytest.LogCaptureFixture):
     wizard = make()
-    wizard.question = lambda: 1 / 0  # type: ignore[assignment, return-value]
+    wizard.question = lambda: 1 / 0  # type: ignore[assignment, return-value]  # it fails before
     wizard.open()
     assert f"the gateway has an internal error; its log tells more. {engine.STAYS}" in wizard.finish().message
     assert "ZeroDivisionError" in caplog.text
