@@ -37,6 +37,7 @@ class Size:
     conversations: int = 20
     idle_connections: int = 10_000
     idle_requests: int = 500
+    idle_rows: int = 36
     server_loads: int = len(LOADS)
 
 
@@ -56,6 +57,7 @@ QUICK = Size(
     conversations=2,
     idle_connections=100,
     idle_requests=10,
+    idle_rows=1,
     server_loads=1,
 )
 
@@ -75,7 +77,9 @@ ON_THEIR_OWN: dict[str, Callable[[Stage, Size], list[Section]]] = {
     "cpu": lambda stage, size: cpu.measure(stage, size.cpu_streams, size.deltas),
     "burst": lambda stage, size: burst.measure(stage, size.requests),
     "serving": lambda stage, size: [
-        serving.measure(stage.directory / "serving", size.idle_connections, size.idle_requests, size.server_loads)
+        serving.measure(
+            stage.directory / "serving", size.idle_connections, size.idle_requests, size.idle_rows, size.server_loads
+        )
     ],
 }
 MEASUREMENTS = (*ON_THE_USUAL_GATEWAY, *ON_THEIR_OWN)

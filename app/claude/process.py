@@ -32,6 +32,16 @@ _WRITE_SECONDS = 30.0
 _GRACE_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+_FIRST_OWN, _LAST, _CLOSE_RANGE_CLOEXEC = 3, 0xFFFFFFFF, 1 << 2  # linux/close_range.h
+
+
+def _marks_all() -> bool:
+    """Has the system a call that marks all descriptors as not to be inherited? Linux 5.11, glibc 2.34."""
+    return bool(hasattr(_libc, "close_range")) and _libc.close_range(_LAST, _LAST, _CLOSE_RANGE_CLOEXEC) == 0
+
+
+# Popen itself closes each descriptor for itself: 30 ms of processor for ten thousand connections.
+_MARKS_ALL = _marks_all()
 
 
 class LineProcess:
@@ -55,7 +65,8 @@ class LineProcess:
                 env=dict(env),
                 cwd=cwd,
                 start_new_session=True,
-                preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509  # one system call, no lock is taken
+                close_fds=not _MARKS_ALL,
+                preexec_fn=_before_exec(os.getpid()),  # noqa: PLW1509  # system calls alone, no lock is taken
             )
         except OSError as error:
             self._io.close()
@@ -251,6 +262,17 @@ def _require_main_thread() -> None:
     # PDEATHSIG is bound to the thread that forks: when a pool thread ends, its children would be killed (threat 15).
     if threading.get_native_id() != os.getpid():
         raise RuntimeError("a claude process must be started from the main thread")
+
+
+def _before_exec(parent: int) -> Callable[[], None]:
+    lives_no_longer = die_with_parent(parent)
+
+    def before_exec() -> None:
+        lives_no_longer()
+        if _MARKS_ALL:
+            _libc.close_range(_FIRST_OWN, _LAST, _CLOSE_RANGE_CLOEXEC)
+
+    return before_exec
 
 
 def die_with_parent(parent: int) -> Callable[[], None]:

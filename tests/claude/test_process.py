@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.claude import process as process_module
 from app.claude.command import HARDENING, PASSED_THROUGH, Installation, command_line
 from app.claude.events import Line, StreamEventLine
 from app.claude.process import ClaudeProcess
@@ -67,7 +68,12 @@ def test_a_process_that_ends_at_once_is_a_crash_with_its_exit_code(tmp_path: Pat
     assert "exit code 1" in caught.value.detail
 
 
-def test_a_process_gets_nothing_but_what_is_on_the_lists(tmp_path: Path):  # threats 3, 8, 24
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_process_gets_nothing_but_what_is_on_the_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+):  # threats 3, 8, 24
+    """Where the system marks all descriptors at once, and where it cannot."""
+    monkeypatch.setattr(process_module, "_MARKS_ALL", at_once)
     with Path(os.devnull).open() as inheritable:
         os.set_inheritable(inheritable.fileno(), True)
         with worker(tmp_path, dump=True):

@@ -15,6 +15,8 @@ import httpx
 from tests.support.gateway import Gateway
 
 MB = 1 << 20
+COMPLETIONS_IN_A_ROW = 8
+POOL_FOR_ROWS = {"GATEWAY_POOL__WARM": f"{COMPLETIONS_IN_A_ROW}", "GATEWAY_POOL__MAX": f"{2 * COMPLETIONS_IN_A_ROW}"}
 _STREAM = {"model": "sonnet", "messages": [{"role": "user", "content": "hi"}], "stream": True}
 
 
@@ -55,22 +57,31 @@ class Times:
         return self.crowded / self.empty
 
 
-def side_by_side(crowded: Gateway, empty: Gateway, requests: int, streams: int) -> tuple[Times, Times]:
-    """GET /health/live and whole streamed completions, of the one and the other by turns."""
+def side_by_side(crowded: Gateway, empty: Gateway, requests: int, rows: int) -> tuple[Times, Times]:
+    """GET /health/live and whole streamed completions, of the one and the other by turns. For gateways with
+    POOL_FOR_ROWS: no process is started while one is asked, for each is replaced a second after it was taken."""
     with crowded.http() as one, empty.http() as other:
-        return _by_turns(_live, one, other, requests, 0.0), _by_turns(_completion, one, other, streams, 0.8)
+        live = _by_turns(_live, one, other, 1, requests, 0.0)
+        return live, _by_turns(_completion, one, other, rows, COMPLETIONS_IN_A_ROW, 3.0)
+
+
+def in_a_row(crowded: Gateway, empty: Gateway, requests: int) -> Times:
+    """Whole streamed completions without a rest, so that a process is started beside each."""
+    with crowded.http() as one, empty.http() as other:
+        return _by_turns(_completion, one, other, 1, requests, 0.0)
 
 
 def _by_turns(
-    ask: Callable[[httpx.Client], None], one: httpx.Client, other: httpx.Client, rounds: int, rest: float
+    ask: Callable[[httpx.Client], None], one: httpx.Client, other: httpx.Client, rows: int, in_a_row: int, rest: float
 ) -> Times:
     times: dict[httpx.Client, list[float]] = {one: [], other: []}
-    for number in range(rounds):
-        for client in (one, other) if number % 2 else (other, one):
-            time.sleep(rest)  # so that no process is started meanwhile: the spare one is replaced after a second
-            begun = time.monotonic()
-            ask(client)
-            times[client].append(time.monotonic() - begun)
+    for _ in range(rows):
+        time.sleep(rest)
+        for number in range(in_a_row):
+            for client in (one, other) if number % 2 else (other, one):
+                begun = time.monotonic()
+                ask(client)
+                times[client].append(time.monotonic() - begun)
     return Times(statistics.median(times[one]), statistics.median(times[other]))
 
 
