@@ -1,10 +1,12 @@
 """Time to the first token, by the state of the conversation: a process per request, a process driven directly, the
 gateway, and the bare event loop."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
+from app import settings
 from app.claude.worker import Worker
 from bench import cli
 from bench.client import Client
@@ -20,13 +22,16 @@ LOOP = "(d) a bare gevent server, no CLI"
 _SHORT = {PER_REQUEST: "claude -p", RAW: "warm process", GATEWAY: "gateway", LOOP: "bare loop"}
 _WORDS = 8
 _LITELLM_MS = 22
+# As many as the gateway keeps, and taken in the same order: one that has waited for seconds is a millisecond slower.
+_SPARES = settings.load({}).pool.warm
 _HOW = (
     "From the start of the process (a), the first line written to it (b) or the request sent on a kept-alive "
-    "connection (c, d) to the first piece of text. In turn a, b, c, d, then backwards; each begins when all processes "
-    "are idle. (b) is in the state that (c) finds its process in: a spare one for a new conversation, and for one that "
-    "goes on the process that gave the last answer and has told its end. (a) and the replay are told the history first."
-    " What the gateway adds to the warm process is the median of (c) - (b) within a round: a machine has quick and "
-    "slow spells, and a round is short."
+    "connection (c, d) to the first piece of text. In the order d, a, b, c, in every other round d, a, c, b, so that "
+    "(b) and (c) come after the same; each begins when all processes are idle. (b) is in the state that (c) finds its "
+    "process in: for a new conversation a spare one that has waited as long, and for one that goes on the process that "
+    "gave the last answer and has told its end. (a) and the replay are told the history first. What the gateway adds "
+    "to the warm process is the median of (c) - (b) within a round: a machine has quick and slow spells, and a round "
+    "is short."
 )
 
 
@@ -67,16 +72,19 @@ class Bench:
     gateway: Gateway
     client: Client
     loop_client: Client
+    spares: deque[Worker]  # the longest spare one first, as in the gateway
     times: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     same_process: dict[str, list[bool]] = field(default_factory=dict)
 
-    def ways(self) -> dict[str, Callable[[Talk], float]]:
-        return {
-            PER_REQUEST: self.by_process_per_request,
-            RAW: self.by_raw,
-            GATEWAY: self.by_gateway,
-            LOOP: self.by_loop,
-        }
+    def ways(self, *, gateway_first: bool) -> Iterator[tuple[str, Callable[[Talk], float]]]:
+        """(b) and (c) both come after a question to the same upstream, which is slower after a rest."""
+        yield LOOP, self.by_loop
+        yield PER_REQUEST, self.by_process_per_request
+        raw, gateway = (RAW, self.by_raw), (GATEWAY, self.by_gateway)
+        yield from (gateway, raw) if gateway_first else (raw, gateway)
+
+    def replace_spare(self) -> None:
+        self.spares.append(self.stage.spare())
 
     def settle(self, talk: Talk) -> None:
         self.stage.settle(self.gateway, [talk.worker.pid])
@@ -104,20 +112,22 @@ class Bench:
 
 def measure(stage: Stage, gateway: Gateway, rounds: int) -> list[Section]:
     with running_loop() as loop, Client(gateway) as client, Client(loop) as loop_client:
-        bench = Bench(stage, gateway, client, loop_client)
+        bench = Bench(stage, gateway, client, loop_client, deque())
         with ExitStack() as held:
+            held.callback(lambda: [worker.close() for worker in bench.spares])
+            for _ in range(_SPARES):
+                bench.replace_spare()
             talks = {state: held.enter_context(_talk(bench, state)) for state in STATES if state.kept_for_all}
             for number in range(rounds):
                 for state in STATES:
-                    _round(bench, state, talks.get(state), backwards=number % 2 == 1)
+                    _round(bench, state, talks.get(state), gateway_first=number % 2 == 1)
     return [_section(bench)]
 
 
-def _round(bench: Bench, state: State, talk: Talk | None, *, backwards: bool) -> None:
+def _round(bench: Bench, state: State, talk: Talk | None, *, gateway_first: bool) -> None:
     with ExitStack() as held:
         talk = talk or held.enter_context(_talk(bench, state))
-        ways = list(bench.ways().items())
-        for name, way in reversed(ways) if backwards else ways:
+        for name, way in bench.ways(gateway_first=gateway_first):
             bench.settle(talk)
             before = talk.session
             bench.times.setdefault((state.name, name), []).append(way(talk))
@@ -128,12 +138,13 @@ def _round(bench: Bench, state: State, talk: Talk | None, *, backwards: bool) ->
 @contextmanager
 def _talk(bench: Bench, state: State) -> Iterator[Talk]:
     """Ready for its question."""
-    with closing(bench.stage.spare()) as worker:
+    with closing(bench.spares.popleft()) as worker:
         talk = Talk(worker, turns(state.turns - state.goes_on))
         if state.goes_on:  # the last turn before the question is a real one
             bench.by_raw(talk)
             talk.goes_on = True
             bench.by_gateway(talk)
+        bench.replace_spare()
         yield talk
 
 
