@@ -8,12 +8,13 @@ from typing import Any
 
 from app.pace import STEP_BYTES
 
-_NUMBER_BYTES = 8
+# What it takes to look at a value, as bytes of text.
+_VALUE_BYTES = 16
 _ARRAYS = (list, tuple)
 # What it takes to handle a text that is short, as bytes.
 _TEXT_BYTES = 200
 # Less than a step, for each level of what is long is looked at anew.
-_LONG = STEP_BYTES // 16
+LONG = STEP_BYTES // 16
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,14 @@ def pieces(messages: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
         yield "".join(held).encode("ascii")
 
 
-def is_long(value: Any, bytes_: int = _LONG) -> bool:
-    """Whether more text than this is in it. Looks no further than it must."""
+def is_long(value: Any, bytes_: int = LONG) -> bool:
+    """Whether more than this is in it. Looks no further than it must, however many values are empty."""
     return _left(value, bytes_) < 0
 
 
 def _left(value: Any, bytes_: int) -> int:
-    """Of so many, when all that is text in it has been taken off; negative when they are not enough."""
+    """Of so many, when all that is in it has been taken off; negative when they are not enough."""
+    bytes_ -= _VALUE_BYTES
     if isinstance(value, str):
         return bytes_ - len(value)
     if isinstance(value, dict):
@@ -57,10 +59,10 @@ def _left(value: Any, bytes_: int) -> int:
     elif isinstance(value, JsonText):
         return _left(value.value, bytes_)
     else:
-        return bytes_ - _NUMBER_BYTES
+        return bytes_
     for inner in inside:
         # A call for each string would take as long as all else here.
-        bytes_ = bytes_ - len(inner) if isinstance(inner, str) else _left(inner, bytes_)
+        bytes_ = bytes_ - len(inner) - _VALUE_BYTES if isinstance(inner, str) else _left(inner, bytes_)
         if bytes_ < 0:
             break
     return bytes_

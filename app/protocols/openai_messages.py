@@ -22,11 +22,12 @@ from app.protocols.tool_names import ToolNames
 from app.protocols.turns import Block, Turns
 
 _NOTHING = (b"null", b"{}")
+_OF_SYSTEM = (SystemMessage, DeveloperMessage)
 
 
 def to_system(messages: Sequence[Message]) -> list[str]:
     """Claude has one system prompt, at the head: system and developer messages are gathered there, in their order."""
-    texts = (text_of(m.content) for m in messages if isinstance(m, SystemMessage | DeveloperMessage))
+    texts = (text_of(m.content) for m in messages if isinstance(m, _OF_SYSTEM))
     return [text for text in texts if text.strip()]
 
 

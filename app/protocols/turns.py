@@ -9,16 +9,15 @@ from app.errors import InvalidRequest
 Block = dict[str, Any]
 Place = tuple[str, Block]  # what the client calls it, e.g. "input[2]"
 
+_OF_TOOLS = {"user": "tool_result", "assistant": "tool_use"}
 _THINKING = ("thinking", "redacted_thinking")
 
 
 @dataclass(slots=True)
 class _Turn:
     role: str
-    places: list[Place]
-
-    def of_type(self, kind: str) -> list[Place]:
-        return [(where, block) for where, block in self.places if block["type"] == kind]
+    blocks: list[Block]
+    tools: list[Place]  # those of the blocks that are calls of tools, or in a user's turn what they gave
 
 
 class Turns:
@@ -26,7 +25,9 @@ class Turns:
 
     def __init__(self, whole: str, before: Iterable[Mapping[str, Any]] = ()):
         self._whole = whole
-        self._turns = [_Turn(turn["role"], [(whole, block) for block in turn["content"]]) for turn in before]
+        self._turns: list[_Turn] = []
+        for turn in before:
+            self._append(turn["role"], turn["content"], whole)
 
     def add(self, role: str, blocks: Sequence[Block], where: str) -> None:
         """Neighbours of the same role are one turn of several blocks."""
@@ -34,20 +35,26 @@ class Turns:
             return
         if role == "user":
             self._drop_last_thoughts()
-        places = [(where, block) for block in blocks]
-        if self._turns and self._turns[-1].role == role:
-            self._turns[-1].places += places
-        else:
-            self._turns.append(_Turn(role, places))
+        self._append(role, blocks, where)
+
+    def _append(self, role: str, blocks: Sequence[Block], where: str) -> None:
+        if not self._turns or self._turns[-1].role != role:
+            self._turns.append(_Turn(role, [], []))
+        turn = self._turns[-1]
+        turn.blocks += blocks
+        kind = _OF_TOOLS[role]
+        for block in blocks:
+            if block["type"] == kind:
+                turn.tools.append((where, block))
 
     def _drop_last_thoughts(self) -> None:
         """Thoughts that led to nothing: upstream takes no turn that ends in them."""
         if not self._turns or self._turns[-1].role != "assistant":
             return
-        places = self._turns[-1].places
-        while places and places[-1][1]["type"] in _THINKING:
-            places.pop()
-        if not places:
+        blocks = self._turns[-1].blocks
+        while blocks and blocks[-1]["type"] in _THINKING:
+            blocks.pop()
+        if not blocks:
             self._turns.pop()
 
     def messages(self) -> list[Block]:
@@ -55,35 +62,34 @@ class Turns:
         calls: list[Place] = []
         for turn in self._turns:
             if turn.role == "assistant":
-                calls = turn.of_type("tool_use")
-            else:
-                turn.places = self._answered(calls, turn)
-                calls = []
+                calls = turn.tools
+                continue
+            if calls or turn.tools:
+                turn.blocks = _answered(calls, turn)
+            calls = []
         if not self._turns or self._turns[-1].role != "user":
             said = f"The last of {self._whole} must be the user's, or a tool's output: an answer cannot be begun."
             raise _refusal(self._whole, said)
-        return [{"role": turn.role, "content": [block for _, block in turn.places]} for turn in self._turns]
+        return [{"role": turn.role, "content": turn.blocks} for turn in self._turns]
 
-    def _answered(self, calls: Sequence[Place], turn: _Turn) -> list[Place]:
-        """The turn's blocks, the tools' results at the head in the order of their calls."""
-        given = turn.of_type("tool_result")
-        if not calls and not given:
-            return turn.places
-        order = [call["id"] for _, call in calls]
-        known = set(order)
-        results: dict[str, Place] = {}
-        for where, result in given:
-            call_id = result["tool_use_id"]
-            if call_id not in known:
-                raise _refusal(where, f"There is no call {call_id!r} in the turn before its output.")
-            if call_id in results:
-                raise _refusal(where, f"The call {call_id!r} has two outputs.")
-            results[call_id] = where, result
-        for where, call in calls:
-            if call["id"] not in results:
-                raise _refusal(where, f"No tool output found for the call {call['id']!r}.")
-        rest = [(where, block) for where, block in turn.places if block["type"] != "tool_result"]
-        return [results[call_id] for call_id in order] + rest
+
+def _answered(calls: Sequence[Place], turn: _Turn) -> list[Block]:
+    """The turn's blocks, the tools' results at the head in the order of their calls."""
+    order = [call["id"] for _, call in calls]
+    known = set(order)
+    results: dict[str, Block] = {}
+    for where, result in turn.tools:
+        call_id = result["tool_use_id"]
+        if call_id not in known:
+            raise _refusal(where, f"There is no call {call_id!r} in the turn before its output.")
+        if call_id in results:
+            raise _refusal(where, f"The call {call_id!r} has two outputs.")
+        results[call_id] = result
+    for where, call in calls:
+        if call["id"] not in results:
+            raise _refusal(where, f"No tool output found for the call {call['id']!r}.")
+    rest = [block for block in turn.blocks if block["type"] != "tool_result"]
+    return [results[call_id] for call_id in order] + rest
 
 
 def _refusal(where: str, message: str) -> InvalidRequest:

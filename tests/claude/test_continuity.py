@@ -73,6 +73,16 @@ def test_any_other_one_does_not(owner: str, model: str, prompt: Prompt):  # thre
     assert Keys(owner, model, prompt).before != KEPT
 
 
+@pytest.mark.parametrize("size", [10, 20_000, 100_000, 300_000])
+def test_a_conversation_goes_on_however_long_its_messages_are(size: int):
+    """What is long is taken in steps, and what is a message of two may be one of many in the next request."""
+    question, answer = message("user", text("ab" * size)), [text("cd" * size), USE | {"input": {"a": ["" * size]}}]
+    values = [question, message("assistant", *answer), message("user", RESULT | {"content": [{"n": [""] * size}]})]
+    kept = Keys("key-1", "sonnet", replace(FIRST, messages=values)).after(answer)
+    longer = [*values, message("assistant", *answer), message("user", text("And now?"))]
+    assert Keys("key-1", "sonnet", replace(FIRST, messages=longer)).before == kept
+
+
 LONG = RESULT | {"content": [text("word " * 10_000)]}
 
 

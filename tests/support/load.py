@@ -173,6 +173,32 @@ _RESULT = {
     ],
 }
 
+
+def _nested(value: object, levels: int) -> object:
+    return value if levels == 0 else _nested([value], levels - 1)
+
+
+_DEEP_CALL = {
+    "model": "sonnet",
+    "max_tokens": 9,
+    "tools": _TOOLS[:1],
+    "messages": [
+        {"role": "user", "content": "hi"},
+        {
+            "role": "assistant",
+            "content": [
+                {
+                    "type": "tool_use",
+                    "id": "t1",
+                    "name": "tool_0",
+                    "input": {"a": _nested(["" for _ in range(90_000)] + ["ab " * 100_000], 190)},
+                }
+            ],
+        },
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]},
+    ],
+}
+
 LOADS: dict[str, Callable[[Gateway], None]] = {
     "64 streams at once": _streams,
     "a body of 30 MiB": lambda gateway: _chats(gateway, "a" * 30 * MB, "a,{" * 10 * MB),
@@ -188,6 +214,7 @@ LOADS: dict[str, Callable[[Gateway], None]] = {
         gateway, "/v1/messages", {**_asked("hi"), "tools": _TOOLS, "max_tokens": 9}
     ),
     "a tool's result of 30,000 texts": lambda gateway: _post(gateway, "/v1/messages", _RESULT),
+    "a call of 90,000 empty values on 190 levels": lambda gateway: _post(gateway, "/v1/messages", _DEEP_CALL),
     "30 MiB of instructions": lambda gateway: _post(
         gateway, "/v1/responses", {"model": "sonnet", "instructions": "ab " * 10 * MB, "input": "hi"}
     ),
