@@ -22,7 +22,7 @@ from tests.support.sandbox import ROOT
 
 @dataclass(frozen=True)
 class Size:
-    rounds: int = 21
+    rounds: int = 31
     replayed: tuple[int, ...] = (10, 100, 200)
     replay_rounds: int = 5
     load_clients: int = 8
