@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
-from app import settings
 from app.claude.worker import Worker
 from bench import cli
 from bench.client import Client
 from bench.figures import Bars, Section, Target, at_most, fine_ms, median, p95
 from bench.loop import running_loop
-from bench.stage import MODEL, Stage, answered, prompt_of, request, session_seen, turns
+from bench.stage import MODEL, SPARES, Stage, answered, prompt_of, request, session_seen, turns
 from tests.support.gateway import Gateway
 
 PER_REQUEST = "(a) `claude -p`, a process per request"
@@ -22,16 +21,14 @@ LOOP = "(d) a bare gevent server, no CLI"
 _SHORT = {PER_REQUEST: "claude -p", RAW: "warm process", GATEWAY: "gateway", LOOP: "bare loop"}
 _WORDS = 8
 _LITELLM_MS = 22
-# As many as the gateway keeps, and taken in the same order: one that has waited for seconds is a millisecond slower.
-_SPARES = settings.load({}).pool.warm
 _HOW = (
     "From the start of the process (a), the first line written to it (b) or the request sent on a kept-alive "
-    "connection (c, d) to the first piece of text. In the order d, a, b, c, in every other round d, a, c, b, so that "
+    "connection (c, d) to the first piece of text. In the order a, b, c, d, in every other round a, c, b, d, so that "
     "(b) and (c) come after the same; each begins when all processes are idle. (b) is in the state that (c) finds its "
-    "process in: for a new conversation a spare one that has waited as long, and for one that goes on the process that "
-    "gave the last answer and has told its end. (a) and the replay are told the history first. What the gateway adds "
-    "to the warm process is the median of (c) - (b) within a round: a machine has quick and slow spells, and a round "
-    "is short."
+    "process in: for a new conversation a spare one that has waited about as long, for one that goes on the process "
+    "that gave the last answer and has told its end. (a) and the replay are told the history first. What the gateway "
+    "adds to the warm process is the median of (c) - (b) within a round: a machine has quick and slow spells, and a "
+    "round is short."
 )
 
 
@@ -72,16 +69,17 @@ class Bench:
     gateway: Gateway
     client: Client
     loop_client: Client
-    spares: deque[Worker]  # the longest spare one first, as in the gateway
+    # As many as the gateway's, and taken and replaced like those: one that has waited for seconds is slower.
+    spares: deque[Worker]
     times: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     same_process: dict[str, list[bool]] = field(default_factory=dict)
 
     def ways(self, *, gateway_first: bool) -> Iterator[tuple[str, Callable[[Talk], float]]]:
-        """(b) and (c) both come after a question to the same upstream, which is slower after a rest."""
-        yield LOOP, self.by_loop
+        """(b) and (c) both come after a question to the stand-in for Anthropic: it is slower after a rest."""
         yield PER_REQUEST, self.by_process_per_request
         raw, gateway = (RAW, self.by_raw), (GATEWAY, self.by_gateway)
         yield from (gateway, raw) if gateway_first else (raw, gateway)
+        yield LOOP, self.by_loop
 
     def replace_spare(self) -> None:
         self.spares.append(self.stage.spare())
@@ -115,24 +113,30 @@ def measure(stage: Stage, gateway: Gateway, rounds: int) -> list[Section]:
         bench = Bench(stage, gateway, client, loop_client, deque())
         with ExitStack() as held:
             held.callback(lambda: [worker.close() for worker in bench.spares])
-            for _ in range(_SPARES):
+            for _ in range(SPARES):
                 bench.replace_spare()
             talks = {state: held.enter_context(_talk(bench, state)) for state in STATES if state.kept_for_all}
+            for _ in talks:
+                bench.replace_spare()
             for number in range(rounds):
                 for state in STATES:
-                    _round(bench, state, talks.get(state), gateway_first=number % 2 == 1)
+                    gateway_first = number % 2 == 1
+                    if state in talks:
+                        _round(bench, state, talks[state], gateway_first=gateway_first)
+                        continue
+                    with _talk(bench, state) as talk:
+                        _round(bench, state, talk, gateway_first=gateway_first)
+                    bench.replace_spare()
     return [_section(bench)]
 
 
-def _round(bench: Bench, state: State, talk: Talk | None, *, gateway_first: bool) -> None:
-    with ExitStack() as held:
-        talk = talk or held.enter_context(_talk(bench, state))
-        for name, way in bench.ways(gateway_first=gateway_first):
-            bench.settle(talk)
-            before = talk.session
-            bench.times.setdefault((state.name, name), []).append(way(talk))
-            if name == GATEWAY:
-                bench.same_process.setdefault(state.name, []).append(talk.session == before)
+def _round(bench: Bench, state: State, talk: Talk, *, gateway_first: bool) -> None:
+    for name, way in bench.ways(gateway_first=gateway_first):
+        bench.settle(talk)
+        before = talk.session
+        bench.times.setdefault((state.name, name), []).append(way(talk))
+        if name == GATEWAY:
+            bench.same_process.setdefault(state.name, []).append(talk.session == before)
 
 
 @contextmanager
@@ -144,7 +148,6 @@ def _talk(bench: Bench, state: State) -> Iterator[Talk]:
             bench.by_raw(talk)
             talk.goes_on = True
             bench.by_gateway(talk)
-        bench.replace_spare()
         yield talk
 
 

@@ -24,6 +24,7 @@ from tests.support.gateway import Gateway, running_gateway
 from tests.support.sandbox import Sandbox
 
 MODEL = "sonnet"
+SPARES = 2  # of the gateway, by default
 CORES = len(os.sched_getaffinity(0))
 _LOOK_SECONDS = 0.2
 _RESTING_SHARE = 0.04  # of one core, for everything that runs here together
@@ -60,7 +61,7 @@ class Stage:
     admins: dict[int, Admin] = field(default_factory=dict)  # of each gateway, by its port
 
     @contextmanager
-    def gateway(self, *, warm: int = 2, most: int = 16, **pool: str) -> Iterator[Gateway]:
+    def gateway(self, *, warm: int = SPARES, most: int = 16, **pool: str) -> Iterator[Gateway]:
         """One gateway, at rest with `warm` spare processes; `pool` are further settings of that section."""
         directory = self.directory / f"gateway-{len(self.admins)}"
         directory.mkdir()
@@ -90,7 +91,7 @@ class Stage:
         """Made ready just as the gateway makes one ready."""
         return Worker(self.installation, self.version, MODEL, exercise=settings.load({}).pool.exercise)
 
-    def settle(self, gateway: Gateway, others: Iterable[int] = (), *, spares: int = 2) -> None:
+    def settle(self, gateway: Gateway, others: Iterable[int] = (), *, spares: int = SPARES) -> None:
         """Returns when the gateway has its spare processes and nothing that was started here is busy any more."""
         deadline = time.monotonic() + _REST_WITHIN
         while self.pool(gateway)["spare"] < spares and time.monotonic() < deadline:

@@ -37,7 +37,7 @@ _FIRST_OWN, _LAST, _CLOSE_RANGE_CLOEXEC = 3, 0xFFFFFFFF, 1 << 2  # linux/close_r
 
 def _marks_all() -> bool:
     """Has the system a call that marks all descriptors as not to be inherited? Linux 5.11, glibc 2.34."""
-    return bool(hasattr(_libc, "close_range")) and _libc.close_range(_LAST, _LAST, _CLOSE_RANGE_CLOEXEC) == 0
+    return hasattr(_libc, "close_range") and _libc.close_range(_LAST, _LAST, _CLOSE_RANGE_CLOEXEC) == 0
 
 
 # Popen itself closes each descriptor for itself: 30 ms of processor for ten thousand connections.

@@ -31,7 +31,7 @@ _PDF = "JVBERi0"  # how a PDF begins, in base64
 
 def to_system(items: Iterable[Item]) -> list[str]:
     """Claude has one system prompt, at the head: system and developer messages are gathered there, in their order."""
-    contents = (item.content for item in items if isinstance(item, SystemMessage | DeveloperMessage))
+    contents = (item.content for item in items if isinstance(item, (SystemMessage, DeveloperMessage)))
     texts = (content if isinstance(content, str) else "\n".join(part.text for part in content) for content in contents)
     return [text for text in texts if text.strip()]
 

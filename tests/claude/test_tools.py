@@ -87,6 +87,8 @@ def test_what_is_no_message_is_refused(request_: Json):
         (result(text("It broke."), is_error=True), True),
         (result(text("x" * (LONGEST_RESULT - 100))), True),
         (result(text("x" * LONGEST_RESULT)), False),
+        (result(*[text("x")] * (LONGEST_RESULT // 31)), True),
+        (result(*[text("x")] * (LONGEST_RESULT // 29)), False),
         (result(), False),
         (result(text("")), False),
         (result(text(" \n")), False),

@@ -16,7 +16,8 @@ from tests.support.gateway import Gateway
 
 MB = 1 << 20
 COMPLETIONS_IN_A_ROW = 8
-POOL_FOR_ROWS = {"GATEWAY_POOL__WARM": f"{COMPLETIONS_IN_A_ROW}", "GATEWAY_POOL__MAX": f"{2 * COMPLETIONS_IN_A_ROW}"}
+# One more spare process than a row takes: where none is left, one is started at once.
+POOL_FOR_ROWS = {"GATEWAY_POOL__WARM": f"{COMPLETIONS_IN_A_ROW + 1}", "GATEWAY_POOL__MAX": "20"}
 _STREAM = {"model": "sonnet", "messages": [{"role": "user", "content": "hi"}], "stream": True}
 
 
@@ -66,7 +67,7 @@ def side_by_side(crowded: Gateway, empty: Gateway, requests: int, rows: int) -> 
 
 
 def in_a_row(crowded: Gateway, empty: Gateway, requests: int) -> Times:
-    """Whole streamed completions without a rest, so that a process is started beside each."""
+    """Whole streamed completions without a rest: processes are started beside each, those of the other gateway, too."""
     with crowded.http() as one, empty.http() as other:
         return _by_turns(_completion, one, other, 1, requests, 0.0)
 
