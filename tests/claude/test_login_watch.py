@@ -109,6 +109,25 @@ def test_what_the_shell_has_shown_of_a_login_is_taken_over(house: House):  # thr
     assert gateway.account().state == "unknown"
 
 
+def test_what_the_shell_shows_while_the_gateway_looks_is_not_written_over(house: House):  # threat 36
+    meanwhile: list[Callable[[], None]] = []
+
+    def clock() -> float:
+        while meanwhile:
+            meanwhile.pop()()
+        return house.now
+
+    gateway, shell = house.watch(clock=clock), house.watch()
+    house.sign_in()
+    shell.account()
+    shell.answered()
+    meanwhile.append(shell.close)
+    gateway.look()
+    assert not meanwhile
+    gateway.look()
+    assert gateway.account().state == "connected"
+
+
 def test_what_it_has_written_itself_proves_nothing_again(house: House):  # threat 36
     watch, content = proved(house)
     watch.close()
