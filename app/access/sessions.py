@@ -13,8 +13,8 @@ from app.store.database import Database
 
 _TOUCH_SECONDS = 60.0  # the time of the last request is noted no more often
 _COLUMNS = "id, created_at, last_seen_at, expires_at, address, user_agent, confirmed_at"
-_BY_TOKEN = f"SELECT {_COLUMNS} FROM sessions WHERE digest = ?"  # noqa: S608  # constants  # names of columns, all our own  # nobody's text
-_ALL = f"SELECT {_COLUMNS} FROM sessions ORDER BY last_seen_at DESC"  # noqa: S608
+_BY_TOKEN = f"SELECT {_COLUMNS} FROM sessions WHERE digest = ?"  # noqa: S608  # names of columns, all our own
+_ALL = f"SELECT {_COLUMNS} FROM sessions ORDER BY last_seen_at DESC"  # noqa: S608  # names of columns, all our own
 
 
 @dataclass(frozen=True)

@@ -154,51 +154,23 @@ _TOOLS = [
     for number in range(30)
 ]
 
-_RESULT = {
-    "model": "sonnet",
-    "max_tokens": 9,
-    "tools": _TOOLS[:1],
-    "messages": [
+
+def _after_a_call(given: dict[str, Any], result: object) -> dict[str, Any]:
+    call = {"type": "tool_use", "id": "t1", "name": "tool_0", "input": given}
+    messages = [
         {"role": "user", "content": "hi"},
-        {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "tool_0", "input": {}}]},
-        {
-            "role": "user",
-            "content": [
-                {
-                    "type": "tool_result",
-                    "tool_use_id": "t1",
-                    "content": [{"type": "text", "text": "ab " * 330}] * 30_000,
-                }
-            ],
-        },
-    ],
-}
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": result}]},
+    ]
+    return {"model": "sonnet", "max_tokens": 9, "tools": _TOOLS[:1], "messages": messages}
 
 
 def _nested(value: object, levels: int) -> object:
     return value if levels == 0 else _nested([value], levels - 1)
 
 
-_DEEP_CALL = {
-    "model": "sonnet",
-    "max_tokens": 9,
-    "tools": _TOOLS[:1],
-    "messages": [
-        {"role": "user", "content": "hi"},
-        {
-            "role": "assistant",
-            "content": [
-                {
-                    "type": "tool_use",
-                    "id": "t1",
-                    "name": "tool_0",
-                    "input": {"a": _nested(["" for _ in range(90_000)] + ["ab " * 100_000], 190)},
-                }
-            ],
-        },
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]},
-    ],
-}
+_RESULT = _after_a_call({}, [{"type": "text", "text": "ab " * 330}] * 30_000)
+_DEEP_CALL = _after_a_call({"a": _nested([""] * 90_000 + ["ab " * 100_000], 190)}, "ok")
 
 LOADS: dict[str, Callable[[Gateway], None]] = {
     "64 streams at once": _streams,
