@@ -101,6 +101,8 @@ class Bench:
         reception = self.client.ask(body)
         if talk.goes_on:  # else the others are asked the same question as this one
             talk.history = answered(body, reception.text)
+        if not talk.session:  # the gateway replaces the spare one that it took, now
+            self.replace_spare()
         talk.session = session_seen(self.stage.sandbox)
         return reception.first_token
 
@@ -116,8 +118,6 @@ def measure(stage: Stage, gateway: Gateway, rounds: int) -> list[Section]:
             for _ in range(SPARES):
                 bench.replace_spare()
             talks = {state: held.enter_context(_talk(bench, state)) for state in STATES if state.kept_for_all}
-            for _ in talks:
-                bench.replace_spare()
             for number in range(rounds):
                 for state in STATES:
                     gateway_first = number % 2 == 1
@@ -126,7 +126,6 @@ def measure(stage: Stage, gateway: Gateway, rounds: int) -> list[Section]:
                         continue
                     with _talk(bench, state) as talk:
                         _round(bench, state, talk, gateway_first=gateway_first)
-                    bench.replace_spare()
     return [_section(bench)]
 
 
