@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import app
+from tests.support.sandbox import ROOT
 
-ROOT = Path(__file__).parent.parent
 ANYTHING = None
 
 # Package -> what it may import of app/, besides itself and app.errors. A package that is not here has no place yet.

@@ -7,30 +7,7 @@ import time
 import pytest
 
 from sandbox.signatures import signature_of
-from tests.support.sandbox import Sandbox
-
-PNG = base64.b64encode(
-    base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
-).decode()
-PDF = base64.b64encode(b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n").decode()
-
-
-def script(**behaviour):
-    return f"go [[sandbox: {json.dumps(behaviour)}]]"
-
-
-def asked(sandbox: Sandbox, marker: str) -> dict:
-    """The first upstream request that holds `marker`."""
-    return next(entry["body"] for entry in sandbox.messages() if marker in json.dumps(entry["body"]))
-
-
-def without_cache_marks(blocks):
-    blocks = [{"type": "text", "text": blocks}] if isinstance(blocks, str) else blocks
-    return [{key: value for key, value in block.items() if key != "cache_control"} for block in blocks]
-
-
-def text(words):
-    return {"type": "text", "text": words}
+from tests.api.asking import PDF, PNG, asked, script, text, without_cache_marks
 
 
 def test_history_reaches_the_model_with_its_roles_and_images(gateway, sandbox):

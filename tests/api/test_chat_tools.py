@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox.signatures import signature_of
+from tests.api.asking import script
 from tests.support.gateway import Gateway
 from tests.support.sandbox import Sandbox
 
@@ -15,10 +16,6 @@ WEATHER = {"type": "function", "function": {"name": "get_weather", "description"
 FILES = {"type": "function", "function": {"name": "files.read:" + "x" * 60}}
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAEElEQVR4nGMQUDCAIAY4CwAV1AJBNIRtCgAAAABJRU5ErkJggg=="
 PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{DOT}"}}
-
-
-def script(**behaviour: Any) -> str:
-    return f"go [[sandbox: {json.dumps(behaviour)}]]"
 
 
 def user(said: str) -> dict[str, Any]:

@@ -6,12 +6,9 @@ import httpx
 import openai
 import pytest
 
+from tests.api.asking import script
 from tests.support.gateway import Gateway
 from tests.support.sandbox import Sandbox
-
-
-def script(**behaviour):
-    return f"[[sandbox: {json.dumps(behaviour)}]]"
 
 
 @pytest.mark.parametrize("stream", [False, True])

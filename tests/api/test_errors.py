@@ -7,20 +7,8 @@ import httpx
 import openai
 import pytest
 
+from tests.api.asking import assert_error, script
 from tests.support.gateway import running_gateway
-
-
-def script(**behaviour):
-    return f"go [[sandbox: {json.dumps(behaviour)}]]"
-
-
-def assert_error(answer: httpx.Response, status: int, code: str | None, param: str | None = None) -> str:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/json"
-    error = answer.json()["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    assert (error["code"], error["param"]) == (code, param)
-    return error["message"]
 
 
 def post(gateway, body=None, content=None, headers=None):

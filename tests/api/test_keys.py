@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from app.access.keys import Keys
-from tests.api.test_errors import assert_error
+from tests.api.asking import assert_error
 from tests.support import stub_claude
 from tests.support.gateway import MASTER_KEY, Gateway, running_gateway
 from tests.support.keys import keys_of

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.test_chat import PDF, PNG, asked, script, without_cache_marks
-from tests.api.test_errors import assert_error as assert_openai_error
+from tests.api.asking import PDF, PNG, asked, script, without_cache_marks
+from tests.api.asking import assert_error as assert_openai_error
 from tests.support.gateway import Gateway, running_gateway
 
 MARK = {"type": "ephemeral"}

@@ -8,8 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from app.protocols.tool_names import ToolNames
-from tests.api.test_chat import PDF, PNG, asked, script, text, without_cache_marks
-from tests.api.test_errors import assert_error
+from tests.api.asking import PDF, PNG, asked, assert_error, script, text, without_cache_marks
 from tests.support.keys import keys_of
 
 

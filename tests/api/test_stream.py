@@ -11,16 +11,13 @@ import time
 
 import pytest
 
+from tests.api.asking import script
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.processes import alive, open_files, threads_of, wait_until
 
 
 def body(content, **members):
     return {"model": "sonnet", "stream": True, "messages": [{"role": "user", "content": content}], **members}
-
-
-def script(**behaviour):
-    return f"[[sandbox: {json.dumps(behaviour)}]]"
 
 
 class Stream:

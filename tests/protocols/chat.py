@@ -9,6 +9,8 @@ from app.errors import InvalidRequest
 from app.protocols.openai_chat import ChatCall, from_request
 
 HELLO = [{"role": "user", "content": "hi"}]
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+ENABLED = {"type": "enabled", "budget_tokens": 1024}
 
 
 def as_bytes(messages: Any = HELLO, **members: Any) -> bytes:
@@ -44,3 +46,7 @@ def calling(*calls: dict[str, Any], content: Any = None, **members: Any) -> dict
 
 def result(call_id: str = "c1", content: Any = "5", **members: Any) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": call_id, "content": content, **members}
+
+
+def json_schema(**members: Any) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA} | members}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.errors import InvalidRequest
 from app.protocols.anthropic import MessagesCall, from_count_request, from_request
 from app.protocols.anthropic_models import CountRequest, MessagesRequest
+from tests.protocols.anything import ANYTHING
 
 HELLO = [{"role": "user", "content": "hi"}]
 TOOL = {"name": "look", "input_schema": {"type": "object"}}
@@ -321,12 +322,6 @@ def test_what_only_an_answer_needs_is_no_part_of_a_count(name: str):
 
 # ---- bodies
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
-ANYTHING = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
 KINDS = ["text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking", "search_result", "?"]
 SOURCES = st.fixed_dictionaries(
     {"type": st.sampled_from(["base64", "url", "text", "content", "file"])},

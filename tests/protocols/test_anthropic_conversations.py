@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.protocols.test_anthropic_content import (
+from tests.protocols.messages import (
     FOUND,
     IMAGE,
     MARK,

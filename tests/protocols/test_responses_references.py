@@ -10,7 +10,7 @@ from app.errors import InvalidRequest
 from app.protocols.responses_answer import ResponsesAnswer
 from app.protocols.responses_kept import to_kept
 from app.protocols.responses_request import ResponsesCall, from_request
-from tests.protocols.test_responses_answer import reply, text, thinking, tool
+from tests.protocols.responses_answers import reply, text, thinking, tool
 
 FIRST, SECOND, THIRD = ("f" * 32, "5" * 32, "7" * 32)
 TOOL = {"type": "function", "name": "f"}

@@ -1,8 +1,10 @@
 """The API's client of these tests: httpx, nothing of a machine's settings."""
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -73,3 +75,18 @@ def problem(answer: httpx.Response, status: int = 400, kind: str = "invalid_requ
     assert whole["request_id"].startswith("req_")
     assert answer.headers["request-id"].startswith("req_")
     return whole["error"]["message"]
+
+
+def request_bytes(given: dict[str, Any]) -> bytes:
+    raw = json.dumps(given).encode()
+    head = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+    return f"POST /v1/messages HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw
+
+
+def connect(url: str) -> socket.socket:
+    place = urlsplit(url)
+    return socket.create_connection((place.hostname, place.port), timeout=5)
+
+
+def outcome(sandbox: Sandbox) -> dict[str, Any]:
+    return sandbox.requests()[-1]

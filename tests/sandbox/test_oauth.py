@@ -1,36 +1,16 @@
-import base64
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
+from tests.sandbox.authorising import CHALLENGE, CLIENT, MANUAL, VERIFIER, link
 from tests.sandbox.client import body, problem, send
 from tests.support.login import EMAIL, authorise, code_on
 from tests.support.sandbox import Sandbox
 
-VERIFIER = "a-verifier-of-this-test"
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-CLIENT = "9d1c250a-e61b-44d9-88ed-5944d1962f5e"
-MANUAL = "https://platform.claude.com/oauth/code/callback"
-SCOPES = "org:create_api_key user:profile user:inference"
 MESSAGES = {"anthropic-version": "2023-06-01", "anthropic-beta": "oauth-2025-04-20"}
-
-
-def link(place: str = "https://claude.com/cai/oauth/authorize", **changes: str) -> str:
-    query = {
-        "code": "true",
-        "client_id": CLIENT,
-        "response_type": "code",
-        "redirect_uri": MANUAL,
-        "scope": SCOPES,
-        "code_challenge": CHALLENGE,
-        "code_challenge_method": "S256",
-        "state": "the-state",
-    }
-    return f"{place}?{urlencode(query | changes)}"
 
 
 def exchange(sandbox: Sandbox, pasted: str, **changes: Any) -> httpx.Response:

@@ -1,7 +1,7 @@
 import pytest
 
+from tests.sandbox.authorising import CHALLENGE, link
 from tests.sandbox.client import ask, send
-from tests.sandbox.test_oauth import CHALLENGE, link
 from tests.support.login import authorise
 from tests.support.sandbox import Sandbox
 

@@ -6,8 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.client import HEADERS, body, deltas, events, marked
-from tests.sandbox.test_records import connect, outcome, request_bytes
+from tests.sandbox.client import HEADERS, body, connect, deltas, events, marked, outcome, request_bytes
 from tests.support.sandbox import Sandbox
 
 

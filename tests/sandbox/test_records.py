@@ -1,30 +1,12 @@
-import json
-import socket
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from sandbox import records
 from sandbox.records import Records
-from tests.sandbox.client import HEADERS, ask, body, marked, post
+from tests.sandbox.client import ask, body, connect, marked, outcome, post, request_bytes
 from tests.support.sandbox import Sandbox
-
-
-def request_bytes(given: dict[str, Any]) -> bytes:
-    raw = json.dumps(given).encode()
-    head = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
-    return f"POST /v1/messages HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw
-
-
-def connect(url: str) -> socket.socket:
-    place = urlsplit(url)
-    return socket.create_connection((place.hostname, place.port), timeout=5)
-
-
-def outcome(sandbox: Sandbox) -> dict[str, Any]:
-    return sandbox.requests()[-1]
 
 
 def test_a_request_is_kept_as_it_came(sandbox: Sandbox):

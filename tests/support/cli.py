@@ -1,8 +1,7 @@
 from pathlib import Path
 
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import ROOT, Sandbox
 
-ROOT = Path(__file__).parents[2]
 VERSIONS = ("2.1.330", "2.1.197")
 PLACES = {
     "2.1.330": "node_modules/@anthropic-ai/claude-code-linux-x64/claude",
