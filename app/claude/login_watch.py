@@ -217,7 +217,8 @@ class LoginWatch:
         return (own and self._evidence.proved) or renewed
 
     def _save(self) -> None:
-        self._take_over()  # what was noted since the last look: it would be written over
+        self._notice()  # another login since the last look, and
+        self._take_over()  # what was noted of it: it would be written over
         current = self._evidence
         if current != self._saved:
             self._off_loop(lambda: self._write(self._notes, to_json(current)))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from app.claude.login_watch import LoginWatch
 from app.errors import NotSignedIn, RateLimited, UpstreamFailed
 from tests.claude.login_watch.house import NOW, House, codes, proved
 from tests.support.login import EMAIL
@@ -44,6 +45,30 @@ def test_what_the_shell_shows_while_the_gateway_looks_is_not_written_over(house:
     assert not meanwhile
     gateway.look()
     assert gateway.account().state == "connected"
+
+
+@pytest.mark.parametrize(
+    ("of_the_gateway", "login"),
+    [
+        (LoginWatch.answered, {"accessToken": "another", "accountUuid": "another"}),
+        (lambda watch: watch.failed(NotSignedIn("no")), {"accessToken": "again"}),
+    ],
+    ids=["another account", "after a refusal"],
+)
+def test_what_the_shell_shows_before_the_gateway_ends_is_not_written_over(
+    house: House, of_the_gateway: Callable[[LoginWatch], None], login: dict[str, str]
+):  # threat 36
+    gateway = house.watch()
+    house.sign_in()
+    gateway.look()
+    of_the_gateway(gateway)
+    house.sign_in(**login)
+    shell = house.watch()
+    shell.account()
+    shell.answered()
+    shell.close()
+    gateway.close()
+    assert house.watch().account().state == "connected"
 
 
 def test_what_it_has_written_itself_proves_nothing_again(house: House):  # threat 36
