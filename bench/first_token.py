@@ -1,11 +1,13 @@
 """Time to the first token, by the state of the conversation: a process per request, a process driven directly, the
 gateway, and the bare event loop."""
 
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
+from app.claude.demand import REFILL_AFTER_SECONDS
 from app.claude.worker import Worker
 from bench import cli
 from bench.client import Client
@@ -26,9 +28,9 @@ _HOW = (
     "connection (c, d) to the first piece of text. In the order a, b, c, d, in every other round a, c, b, d, so that "
     "(b) and (c) come after the same; each begins when all processes are idle. (b) is in the state that (c) finds its "
     "process in: for a new conversation a spare one that has waited about as long, for one that goes on the process "
-    "that gave the last answer and has told its end. (a) and the replay are told the history first. What the gateway "
-    "adds to the warm process is the median of (c) - (b) within a round: a machine has quick and slow spells, and a "
-    "round is short."
+    "that gave the last answer and has told its end. Both replace a spare one that they took, a second after its "
+    "question. (a) and the replay are told the history first. What the gateway adds to the warm process is the median "
+    "of (c) - (b) within a round: a machine has quick and slow spells, and a round is short."
 )
 
 
@@ -54,13 +56,17 @@ STATES = (
 class Talk:
     """A conversation that waits for its next question, on a process of our own and at the gateway alike.
 
-    `history` is what a client sends again; `session` that of the gateway's process which answered last.
+    `history` is what a client sends again, `longer` that with the gateway's last answer, whose process had `session`.
     """
 
     worker: Worker
     history: list[dict[str, str]]
     goes_on: bool = False
+    longer: list[dict[str, str]] = field(default_factory=list)
     session: str = ""
+
+
+Way = Callable[[Talk], float]
 
 
 @dataclass
@@ -71,21 +77,26 @@ class Bench:
     loop_client: Client
     # As many as the gateway's, and taken and replaced like those: one that has waited for seconds is slower.
     spares: deque[Worker]
+    started: set[int] = field(default_factory=set)  # their pids, those that are taken and ended included
     times: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     same_process: dict[str, list[bool]] = field(default_factory=dict)
 
-    def ways(self, *, gateway_first: bool) -> Iterator[tuple[str, Callable[[Talk], float]]]:
+    def ways(self, *, gateway_first: bool) -> Iterator[tuple[str, Way]]:
         """(b) and (c) both come after a question to the stand-in for Anthropic: it is slower after a rest."""
         yield PER_REQUEST, self.by_process_per_request
-        raw, gateway = (RAW, self.by_raw), (GATEWAY, self.by_gateway)
-        yield from (gateway, raw) if gateway_first else (raw, gateway)
+        yield from self.warm_ways(gateway_first=gateway_first)
         yield LOOP, self.by_loop
 
-    def replace_spare(self) -> None:
-        self.spares.append(self.stage.spare())
+    def warm_ways(self, *, gateway_first: bool) -> Sequence[tuple[str, Way]]:
+        raw, gateway = (RAW, self.by_raw), (GATEWAY, self.by_gateway)
+        return (gateway, raw) if gateway_first else (raw, gateway)
 
-    def settle(self, talk: Talk) -> None:
-        self.stage.settle(self.gateway, [talk.worker.pid])
+    def add_spare(self) -> None:
+        self.spares.append(self.stage.spare())
+        self.started.add(self.spares[-1].pid)
+
+    def settle(self) -> None:
+        self.stage.settle(self.gateway, self.started)
         self.stage.sandbox.clear()
 
     def by_process_per_request(self, talk: Talk) -> float:
@@ -94,15 +105,17 @@ class Bench:
 
     def by_raw(self, talk: Talk) -> float:
         prompt = prompt_of(request(words=_WORDS, history=talk.history))
-        return cli.first_token(talk.worker, prompt, goes_on=talk.goes_on)
+        began = time.monotonic()
+        first_token = cli.first_token(talk.worker, prompt, goes_on=talk.goes_on)
+        if not talk.goes_on:  # the spare one that it took is replaced when the gateway would do it
+            time.sleep(max(0.0, began + REFILL_AFTER_SECONDS - time.monotonic()))
+            self.add_spare()
+        return first_token
 
     def by_gateway(self, talk: Talk) -> float:
         body = request(words=_WORDS, history=talk.history)
         reception = self.client.ask(body)
-        if talk.goes_on:  # else the others are asked the same question as this one
-            talk.history = answered(body, reception.text)
-        if not talk.session:  # the gateway replaces the spare one that it took, now
-            self.replace_spare()
+        talk.longer = answered(body, reception.text)
         talk.session = session_seen(self.stage.sandbox)
         return reception.first_token
 
@@ -116,50 +129,58 @@ def measure(stage: Stage, gateway: Gateway, rounds: int) -> list[Section]:
         with ExitStack() as held:
             held.callback(lambda: [worker.close() for worker in bench.spares])
             for _ in range(SPARES):
-                bench.replace_spare()
-            talks = {state: held.enter_context(_talk(bench, state)) for state in STATES if state.kept_for_all}
+                bench.add_spare()
+            talks = {
+                state: held.enter_context(_talk(bench, state, gateway_first=False))
+                for state in STATES
+                if state.kept_for_all
+            }
             for number in range(rounds):
                 for state in STATES:
                     gateway_first = number % 2 == 1
                     if state in talks:
                         _round(bench, state, talks[state], gateway_first=gateway_first)
                         continue
-                    with _talk(bench, state) as talk:
+                    with _talk(bench, state, gateway_first=gateway_first) as talk:
                         _round(bench, state, talk, gateway_first=gateway_first)
     return [_section(bench)]
 
 
 def _round(bench: Bench, state: State, talk: Talk, *, gateway_first: bool) -> None:
     for name, way in bench.ways(gateway_first=gateway_first):
-        bench.settle(talk)
+        bench.settle()
         before = talk.session
         bench.times.setdefault((state.name, name), []).append(way(talk))
         if name == GATEWAY:
             bench.same_process.setdefault(state.name, []).append(talk.session == before)
+    if state.goes_on:  # else all are asked with the same history
+        talk.history = talk.longer
 
 
 @contextmanager
-def _talk(bench: Bench, state: State) -> Iterator[Talk]:
+def _talk(bench: Bench, state: State, *, gateway_first: bool) -> Iterator[Talk]:
     """Ready for its question."""
     with closing(bench.spares.popleft()) as worker:
         talk = Talk(worker, turns(state.turns - state.goes_on))
         if state.goes_on:  # the last turn before the question is a real one
-            bench.by_raw(talk)
-            talk.goes_on = True
-            bench.by_gateway(talk)
+            for _, way in bench.warm_ways(gateway_first=gateway_first):
+                bench.settle()
+                way(talk)
+            talk.goes_on, talk.history = True, talk.longer
         yield talk
 
 
 def _section(bench: Bench) -> Section:
     section = Section(
-        "Time to first token", _HOW, ("conversation", "way", "rounds", "fastest", "median", "p95", "/ (a)")
+        "Time to first token", _HOW, ("conversation", "way", "rounds", "fastest", "median", "p95", "/ (a)", "- (b)")
     )
-    for (state, way), values in bench.times.items():
-        base = median(bench.times[state, PER_REQUEST])
-        shown = (fine_ms(min(values)), fine_ms(median(values)), fine_ms(p95(values)), f"{median(values) / base:.3f}")
-        section.rows.append((state, way, str(len(values)), *shown))
     middle = {key: median(values) * 1000 for key, values in bench.times.items()}
     added = {state.name: _added(bench, state) for state in STATES}
+    for (state, way), values in bench.times.items():
+        share = middle[state, way] / middle[state, PER_REQUEST]
+        shown = (fine_ms(min(values)), fine_ms(median(values)), fine_ms(p95(values)), f"{share:.3f}")
+        more = f"{added[state]:+.1f} ms" if way == GATEWAY else ""
+        section.rows.append((state, way, str(len(values)), *shown, more))
     section.targets += _targets(middle, added)
     section.notes += [*_who_answered(bench), _beside_litellm(middle, added)]
     section.bars += [_bars(state, middle) for state in STATES]

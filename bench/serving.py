@@ -22,8 +22,8 @@ _HOW = (
     "Over a stub of the CLI. Memory: RSS of gunicorn's worker at rest, and PSS of worker and master together. Request "
     "times: medians of two gateways asked by turns, one of which holds the idle connections; of completions "
     f"{COMPLETIONS_IN_A_ROW} in a row, on processes that are warm, and then new ones are waited for. Event loop: the "
-    "longest stretch without a wait in which the gateway computed (`serving` in the status), a fresh gateway for each "
-    "load."
+    "longest stretch without a wait in which the gateway computed (`serving` in the status; below 5 ms it notes "
+    "nothing, and 0 is told), a fresh gateway for each load."
 )
 
 
