@@ -7,32 +7,34 @@ from select import epoll  # before gevent takes it away
 
 from gevent import Timeout, get_hub, monkey, spawn
 
-monkey.patch_all()  # before anything of the application is imported, and so all below stand late (E402)
+# Before anything of the application is imported, and so all below stand late.
+# ruff: noqa: E402
+monkey.patch_all()
 
-import ctypes  # noqa: E402  # after patch_all
-import dataclasses  # noqa: E402  # after patch_all
-import errno  # noqa: E402  # after patch_all
-import faulthandler  # noqa: E402  # after patch_all
-import gc  # noqa: E402  # after patch_all
-import logging  # noqa: E402  # after patch_all
-import os  # noqa: E402  # after patch_all
-import signal  # noqa: E402  # after patch_all
-import socket  # noqa: E402  # after patch_all
-import sys  # noqa: E402  # after patch_all
-import threading  # noqa: E402  # after patch_all
-import time  # noqa: E402  # after patch_all
-from pathlib import Path  # noqa: E402  # after patch_all
+import ctypes
+import dataclasses
+import errno
+import faulthandler
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from app import services, settings  # noqa: E402  # found by the line above
-from app.api.relay import RelayThread  # noqa: E402  # after patch_all
-from app.errors import PosternError  # noqa: E402  # after patch_all
-from app.services.delays import LONG, Delays  # noqa: E402  # after patch_all
-from app.services.ground import limits, prepare  # noqa: E402  # after patch_all
-from app.services.open_files import room_for_connections  # noqa: E402  # after patch_all
-from app.web.bodies import TimedBodies  # noqa: E402  # after patch_all
-from config.connections import Awaited  # noqa: E402  # after patch_all
+from app import services, settings  # found by the line above
+from app.api.relay import RelayThread
+from app.errors import PosternError
+from app.services.delays import LONG, Delays
+from app.services.ground import limits, prepare
+from app.services.open_files import room_for_connections
+from app.web.bodies import TimedBodies
+from config.connections import Awaited
 
 try:
     # Here, in the master, so that what is wrong is told in one sentence and ends the start.

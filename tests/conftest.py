@@ -1,7 +1,15 @@
 import pytest
 
-# Asserts for other modules, and is imported by some of them.
-pytest.register_assert_rewrite("tests.security.ground")
+# They assert for other modules.
+pytest.register_assert_rewrite(
+    "tests.api.asking",
+    "tests.claude.login_watch.house",
+    "tests.protocols.chat",
+    "tests.protocols.responses",
+    "tests.protocols.responses_answers",
+    "tests.sandbox.client",
+    "tests.security.ground",
+)
 
 from tests.support.sandbox import running_sandbox  # noqa: E402  # after the line above
 

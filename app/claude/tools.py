@@ -82,7 +82,8 @@ def is_carried(block: Block) -> bool:
         return False  # they would be joined to one text
     if not content or not all(map(_is_plain, content)):
         return False
-    # Its JSON takes a moment, which is spared where it must be too long: ten times what a character counts for there.
+    # Its JSON takes a moment, which is spared where it must be too long. Ten times: is_long counts 16 for each value,
+    # and the JSON of one may be as short as 3 characters.
     return not is_long(content, 10 * LONGEST_RESULT) and len(json.dumps(content, ensure_ascii=False)) <= LONGEST_RESULT
 
 

@@ -1,4 +1,4 @@
-"""What the tests of all three protocols ask, and where they look for it."""
+"""What the tests of all three protocols ask, where they look for it, and OpenAI's errors."""
 
 import base64
 import json
