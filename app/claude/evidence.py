@@ -45,11 +45,15 @@ class Evidence:
 
     def failed(self, error: PosternError, now: float) -> "Evidence":
         kind = kind_of(error)
-        if not kind:
+        if not kind or (kind == "upstream" and self._tells_more(now)):
             return self
         until = now + (error.retry_after or _DEFAULT_LIMIT_SECONDS) if kind == "limit" else None
         said = without_hint(error)[:_LONGEST_FAILURE]
         return replace(self, kind=kind, failure=said, last_failure_at=now, limited_until=until)
+
+    def _tells_more(self, now: float) -> bool:
+        """A refusal stands until an answer or another login, a limit until its time: trouble on the way says less."""
+        return self.kind == "login" or (self.kind == "limit" and now < (self.limited_until or 0))
 
     def at_the_sight_of(self, seen: Seen) -> "Evidence":
         if not seen.source:

@@ -71,6 +71,21 @@ def test_what_the_shell_shows_before_the_gateway_ends_is_not_written_over(
     assert house.watch().account().state == "connected"
 
 
+def test_trouble_that_says_less_does_not_hide_what_is_known_of_a_login(house: House):  # threat 36
+    watch = house.watch()
+    house.sign_in()
+    watch.look()
+    watch.failed(NotSignedIn("no"))
+    watch.failed(UpstreamFailed("broken"))
+    assert codes(watch) == ["login_refused"]
+    watch.failed(RateLimited("full", retry_after=90))  # which a login that is refused is not told
+    watch.failed(UpstreamFailed("broken"))
+    assert watch.account().state == "limited"
+    house.now += 91
+    watch.failed(UpstreamFailed("broken"))
+    assert (watch.account().state, codes(watch)) == ("failing", [])
+
+
 def test_what_it_has_written_itself_proves_nothing_again(house: House):  # threat 36
     watch, content = proved(house)
     watch.close()
