@@ -207,7 +207,11 @@ class Worker(GeventWorker):
             req.body.reader.parser = _by_turns(req.body.reader.parser)
         if not _wants_upgrade(req):  # a WebSocket has its own pings
             sock.settimeout(self.write_seconds)
-        super().handle_request(listener_name, req, sock, addr)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError:  # of a write
+            self.log.info("A client was cut off: it does not read its answer.")
+            raise StopIteration from None
         if not self._may_idle:
             return
         if not self._is_read(req):

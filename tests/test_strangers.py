@@ -91,6 +91,9 @@ def test_who_does_not_read_takes_no_applications_place_and_is_cut(gateway: Gatew
         assert gateway.chat("hi").status_code == 200
         with gateway.http() as client:
             wait_until(lambda: client.get("/openapi.json").status_code == 200, 20, "the pages are told again")
+    log = gateway.log.read_text()
+    assert "was cut off: it does not read its answer" in log
+    assert "Traceback" not in log
 
 
 def test_forms_that_are_kept_back_take_no_applications_place(gateway: Gateway):  # threat 66
