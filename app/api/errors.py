@@ -80,7 +80,7 @@ def _as_ours(error: HTTPException) -> PosternError:
     if error.code == 408:
         return TooSlow(error.description or error.name)
     if error.code == 413:
-        return TooLarge("The request is too large.")
+        return TooLarge(f"The request is too large: it may have {current_app.config['MAX_CONTENT_LENGTH']} bytes.")
     ours = RequestError(error.description or error.name)
     ours.status = error.code or 500
     return ours

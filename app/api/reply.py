@@ -21,6 +21,9 @@ _PIECE = 1024 * 1024
 
 
 def body() -> bytes:
+    if request.content_encoding not in (None, "", "identity"):
+        said = "The body is compressed (Content-Encoding): send it as it is, without that header."
+        raise InvalidRequest(said, code="invalid_body")
     try:
         pieces = list(iter(partial(request.stream.read, _PIECE), b""))
     except HTTPException:

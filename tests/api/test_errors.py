@@ -1,5 +1,6 @@
 """Errors in OpenAI's shape with their true status."""
 
+import gzip
 import json
 import time
 
@@ -128,7 +129,14 @@ def test_defaults_that_clients_send_anyway_pass(gateway):
 
 
 def test_a_body_over_the_limit_is_413(gateway):  # threat 66
-    assert_error(post(gateway, content=b"x" * (33 * 1024 * 1024)), 413, "request_too_large")
+    said = assert_error(post(gateway, content=b"x" * (33 * 1024 * 1024)), 413, "request_too_large")
+    assert "33554432 bytes" in said
+
+
+def test_a_compressed_body_is_refused_for_that(gateway):
+    body = gzip.compress(b'{"model": "sonnet", "messages": [{"role": "user", "content": "hi"}]}')
+    answer = post(gateway, content=body, headers=gateway.headers() | {"Content-Encoding": "gzip"})
+    assert "compressed" in assert_error(answer, 400, "invalid_body")
 
 
 def test_an_unknown_address_and_method_have_the_same_shape(gateway):
