@@ -1,4 +1,7 @@
-"""`make demo`: a sandbox in Anthropic's place, the gateway and the real CLI on one machine, until Ctrl-C."""
+"""`make demo`: a sandbox in Anthropic's place, the gateway and the real CLI on one machine, until Ctrl-C.
+
+One walk, from the port to the banner and the end; nothing else uses its parts, and so it stands in one file.
+"""
 
 import ctypes
 import errno
@@ -242,7 +245,7 @@ def start(name: str, argv: Sequence[str], environment: dict[str, str], output: I
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
         start_new_session=True,
-        preexec_fn=go_with_the_demo,  # noqa: PLW1509 - only a process itself can ask for its death signal; no threads here
+        preexec_fn=go_with_the_demo,  # noqa: PLW1509  # only a process itself can ask for its death signal; no threads here
     )
     return Child(name, process, hint)
 

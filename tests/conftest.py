@@ -3,6 +3,7 @@ import pytest
 # They assert for other modules.
 pytest.register_assert_rewrite(
     "tests.api.asking",
+    "tests.api.responding",
     "tests.claude.login_watch.house",
     "tests.protocols.chat",
     "tests.protocols.responses",

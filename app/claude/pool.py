@@ -1,4 +1,7 @@
-"""Keeps `claude` processes started ahead of need, lends each to one conversation, and sees every one to its end."""
+"""Keeps `claude` processes started ahead of need, lends each to one conversation, and sees every one to its end.
+
+One lock guards all that is decided here, and so it stands in one file.
+"""
 
 import logging
 import threading

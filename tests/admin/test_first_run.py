@@ -72,7 +72,7 @@ def test_the_link_leads_where_browsers_find_the_gateway(address: str, tmp_path: 
         assert set_up_link(gateway.log.read_text()).startswith(f"{address.rstrip('/')}/setup?token=")
 
 
-def test_the_link_makes_one_browser_the_one(house: House):  # threat 51
+def test_nobody_gets_in_without_the_link(house: House):  # threat 51
     link, browser = house.link(), house.browser()
     assert re.fullmatch(r"/setup\?token=[\w-]{43}", link)
     token = link.partition("=")[2]
@@ -95,6 +95,10 @@ def test_the_link_makes_one_browser_the_one(house: House):  # threat 51
     assert token_page.status_code == 404
     assert browser.client.post("/setup", data={"password": PASSWORD, "repeat": PASSWORD}).status_code == 403
 
+
+def test_the_link_makes_one_browser_the_one(house: House):  # threat 51
+    link, browser = house.link(), house.browser()
+    token = link.partition("=")[2]
     # A messenger that previews it does not use it up, nor a page of somebody else's, nor who has a part of it.
     assert house.browser().get(link).status_code == 200
     assert browser.client.head(link).status_code == 200
@@ -111,6 +115,10 @@ def test_the_link_makes_one_browser_the_one(house: House):  # threat 51
     assert browser.get(link).status_code == 403  # once is once
     assert step(browser.get("/setup").text) == "password"
 
+
+def test_a_newer_link_takes_the_place_of_one_before(house: House):  # threat 51
+    link, browser = house.link(), house.browser()
+    claim(browser, link)
     # A new start prints a new link; the old one stays void, and the browser that came by it goes on.
     house.restart()
     assert house.link() != link
@@ -148,10 +156,9 @@ WEAK = (
 )
 
 
-def test_each_step_may_be_left_and_taken_up_again(house: House):  # threats 42, 49, 51
+def test_a_weak_password_is_not_taken(house: House):  # threats 42, 49
     browser = house.browser()
-    link = house.link()
-    claim(browser, link)
+    claim(browser, house.link())
     for password, repeat, field in WEAK:
         answer = browser.post("/setup", step="password", password=password, repeat=repeat)
         assert answer.status_code == 400
@@ -159,6 +166,11 @@ def test_each_step_may_be_left_and_taken_up_again(house: House):  # threats 42, 
         assert not password or password not in answer.text
     assert not stored(house.gateway, "SELECT * FROM administrators")
 
+
+def test_the_password_ends_the_link_for_everybody_else(house: House):  # threats 42, 51
+    browser = house.browser()
+    link = house.link()
+    claim(browser, link)
     anonymous = browser.client.cookies["postern"]
     page = browser.post("/setup", step="password", action="next", password=PASSWORD, repeat=PASSWORD)
     assert step(page.text) == "connect"
@@ -179,6 +191,11 @@ def test_each_step_may_be_left_and_taken_up_again(house: House):  # threats 42, 
     other.sign_in()
     assert step(other.follow(other.get("/admin")).text) == "connect"  # taken up in another browser
 
+
+def test_each_step_may_be_left_and_taken_up_again(house: House):  # threats 42, 49
+    browser = house.browser()
+    claim(browser, house.link())
+    browser.post("/setup", step="password", action="next", password=PASSWORD, repeat=PASSWORD)
     page = browser.post("/setup", step="connect", action="next")
     assert step(page.text) == "key"
     key = (house.gateway.data_dir / "master-key").read_text().strip()

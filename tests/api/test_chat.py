@@ -9,76 +9,77 @@ import pytest
 from sandbox.signatures import signature_of
 from tests.api.asking import PDF, PNG, asked, script, text, without_cache_marks
 
+NOTE = base64.b64encode(b"a note").decode()
+SENT = [
+    {"role": "system", "content": "roles-1 Answer in rhyme."},
+    {"role": "user", "content": "first"},
+    {"role": "assistant", "content": "one"},
+    {"role": "developer", "content": [{"type": "text", "text": "No limericks."}]},
+    {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "look"},
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}", "detail": "low"}},
+            {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}},
+        ],
+    },
+    {"role": "assistant", "content": [{"type": "text", "text": "two"}], "name": "poet"},
+    {"role": "user", "content": "third"},
+    {
+        "role": "user",
+        "content": [
+            {
+                "type": "file",
+                "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"},
+            },
+            {
+                "type": "file",
+                "file": {"filename": "b.txt", "file_data": "data:text/plain;base64," + NOTE},
+            },
+            {"type": "text", "text": "  keep my\n\nspaces  "},
+        ],
+    },
+]
+SEEN = [
+    ("user", [text("first")]),
+    ("assistant", [text("one")]),
+    (
+        "user",
+        [
+            text("look"),
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+            {"type": "image", "source": {"type": "url", "url": "https://example.com/cat.png"}},
+        ],
+    ),
+    ("assistant", [text("two")]),
+    (
+        "user",
+        [
+            text("third"),
+            {
+                "type": "document",
+                "source": {"type": "base64", "media_type": "application/pdf", "data": PDF},
+                "title": "a.pdf",
+            },
+            {
+                "type": "document",
+                "source": {"type": "text", "media_type": "text/plain", "data": "a note"},
+                "title": "b.txt",
+            },
+            text("  keep my\n\nspaces  "),
+        ],
+    ),
+]
+
 
 def test_history_reaches_the_model_with_its_roles_and_images(gateway, sandbox):
-    messages = [
-        {"role": "system", "content": "roles-1 Answer in rhyme."},
-        {"role": "user", "content": "first"},
-        {"role": "assistant", "content": "one"},
-        {"role": "developer", "content": [{"type": "text", "text": "No limericks."}]},
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": "look"},
-                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}", "detail": "low"}},
-                {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}},
-            ],
-        },
-        {"role": "assistant", "content": [{"type": "text", "text": "two"}], "name": "poet"},
-        {"role": "user", "content": "third"},
-        {
-            "role": "user",
-            "content": [
-                {
-                    "type": "file",
-                    "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"},
-                },
-                {
-                    "type": "file",
-                    "file": {"filename": "b.txt", "file_data": "data:text/plain;base64," + PNG_TEXT},
-                },
-                {"type": "text", "text": "  keep my\n\nspaces  "},
-            ],
-        },
-    ]
     with gateway.http() as client:
-        answer = client.post("/v1/chat/completions", json={"model": "sonnet", "messages": messages})
+        answer = client.post("/v1/chat/completions", json={"model": "sonnet", "messages": SENT})
     assert answer.status_code == 200, answer.text
     body = asked(sandbox, "roles-1")
     assert body["system"][-1]["text"] == "roles-1 Answer in rhyme.\n\nNo limericks."
-    assert [(message["role"], without_cache_marks(message["content"])) for message in body["messages"]] == [
-        ("user", [text("first")]),
-        ("assistant", [text("one")]),
-        (
-            "user",
-            [
-                text("look"),
-                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
-                {"type": "image", "source": {"type": "url", "url": "https://example.com/cat.png"}},
-            ],
-        ),
-        ("assistant", [text("two")]),
-        (
-            "user",
-            [
-                text("third"),
-                {
-                    "type": "document",
-                    "source": {"type": "base64", "media_type": "application/pdf", "data": PDF},
-                    "title": "a.pdf",
-                },
-                {
-                    "type": "document",
-                    "source": {"type": "text", "media_type": "text/plain", "data": "a note"},
-                    "title": "b.txt",
-                },
-                text("  keep my\n\nspaces  "),
-            ],
-        ),
-    ]
-
-
-PNG_TEXT = base64.b64encode(b"a note").decode()
+    found = [(message["role"], without_cache_marks(message["content"])) for message in body["messages"]]
+    assert found == SEEN
 
 
 @pytest.mark.parametrize(
